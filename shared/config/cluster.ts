@@ -1,0 +1,62 @@
+/** Settings that every process of a cluster has. */
+import { z } from 'zod';
+import { integer, setting } from './setting.ts';
+
+export const clusterSettings = {
+  redisUrl: setting({
+    env: 'REDIS_URL',
+    schema: z.url({ protocol: /^rediss?$/ }).default('redis://127.0.0.1:6379'),
+    doc: 'Where Redis or Valkey answers, as redis:// or rediss://.',
+    secret: true,
+  }),
+  shards: setting({
+    env: 'QUEUE_SHARDS',
+    schema: integer(1, 256).default(1),
+    doc: 'Shards over which new tenants are spread. A tenant keeps the shard it was created on.',
+  }),
+  region: setting({
+    env: 'AWS_REGION',
+    schema: z.string().default('us-west-2'),
+    doc: 'AWS region of all tables, buckets and buses.',
+  }),
+  tenantsTable: setting({
+    env: 'AGENT_MESH_TENANTS_TABLE',
+    schema: z.string().default('agent-mesh-tenants'),
+    doc: 'DynamoDB table of tenants, users and key hashes.',
+  }),
+  kvTable: setting({
+    env: 'AGENT_MESH_KV_TABLE',
+    schema: z.string().default('agent-mesh-kv'),
+    doc: 'DynamoDB table of the key-value store.',
+  }),
+  artifactsBucket: setting({
+    env: 'AGENT_MESH_ARTIFACTS_BUCKET',
+    schema: z.string().default('agent-mesh-artifacts'),
+    doc: 'S3 bucket of the artifacts.',
+  }),
+  eventBus: setting({
+    env: 'AGENT_MESH_EVENT_BUS',
+    schema: z.string().default('agent-mesh-events'),
+    doc: 'EventBridge bus that events_send publishes to.',
+  }),
+  tenantRole: setting({
+    env: 'AGENT_MESH_TENANT_ROLE',
+    schema: z.string().optional(),
+    doc: 'ARN of the role that workers assume for each tenant, tagged with its id. Absent: the worker’s own credentials.',
+  }),
+  logLevel: setting({
+    env: 'LOG_LEVEL',
+    schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    doc: 'Least severe level that is logged.',
+  }),
+  adminPort: setting({
+    env: 'ADMIN_PORT',
+    schema: integer(0, 65_535).default(3001),
+    doc: 'Port of health, readiness and metrics. 0 takes a free one.',
+  }),
+  diagnostics: setting({
+    env: 'AGENT_MESH_DIAGNOSTICS',
+    schema: z.stringbool().default(false),
+    doc: 'Offer diagnostics_echo and diagnostics_sleep.',
+  }),
+};

@@ -1,0 +1,81 @@
+/**
+ * The messages on the queue: an `Invocation` down, a `Reply` or `Progress` up.
+ * Each carries a version and is parsed on arrival.
+ *
+ * A reply is a header as JSON, a newline, and for a completed call the finished
+ * `CallToolResult` as JSON, which the ingress passes through unparsed.
+ */
+import { z } from 'zod';
+import { FaultRecord } from '../faults.ts';
+import { InvocationId, TenantId, UserId } from '../ids.ts';
+
+/** The version this build writes and reads. */
+export const messageVersion = 1;
+
+/** One call as a message. What Redis decides (sequence number, deadline) is not in it but in its lease. */
+export const Invocation = z.object({
+  v: z.literal(messageVersion),
+  id: InvocationId,
+  tenant: TenantId,
+  user: UserId,
+  tool: z.string(),
+  arguments: z.record(z.string(), z.unknown()),
+  /** Where the first waiter hears the reply and progress. */
+  replyTo: z.string(),
+  /** Whether anyone listens for progress. */
+  progress: z.boolean().default(false),
+  /** W3C trace context of the call. */
+  traceparent: z.string().optional(),
+});
+export type Invocation = z.output<typeof Invocation>;
+
+export const ReplyHeader = z.discriminatedUnion('status', [
+  z.object({ v: z.literal(1), id: InvocationId, status: z.literal('completed') }),
+  z.object({ v: z.literal(1), id: InvocationId, status: z.literal('faulted'), fault: FaultRecord }),
+  z.object({ v: z.literal(1), id: InvocationId, status: z.literal('cancelled') }),
+  z.object({
+    v: z.literal(1),
+    id: InvocationId,
+    status: z.literal('expired'),
+    /** True if a tool that must run at most once had begun: its outcome is unknown. */
+    begun: z.boolean().default(false),
+  }),
+  z.object({
+    v: z.literal(1),
+    id: InvocationId,
+    status: z.literal('progress'),
+    progress: z.number(),
+    total: z.number().optional(),
+    message: z.string().optional(),
+  }),
+]);
+export type ReplyHeader = z.output<typeof ReplyHeader>;
+
+/** How a call ended. `result` is a `CallToolResult` as JSON text. */
+export type Reply =
+  | { readonly id: InvocationId; readonly status: 'completed'; readonly result: string }
+  | { readonly id: InvocationId; readonly status: 'faulted'; readonly fault: FaultRecord }
+  | { readonly id: InvocationId; readonly status: 'cancelled' }
+  | { readonly id: InvocationId; readonly status: 'expired'; readonly begun: boolean };
+
+/** How far a running call has come. Values of one run increase; a re-run may start over. */
+export interface Progress {
+  readonly id: InvocationId;
+  readonly status: 'progress';
+  readonly progress: number;
+  readonly total?: number | undefined;
+  readonly message?: string | undefined;
+}
+
+export function encodeReply(reply: Reply | Progress): string {
+  if (reply.status !== 'completed') return `${JSON.stringify({ v: messageVersion, ...reply })}\n`;
+  const { result, ...header } = reply;
+  return `${JSON.stringify({ v: messageVersion, ...header })}\n${result}`;
+}
+
+/** @throws {z.ZodError} or {SyntaxError} if the text is not a message of a version this build reads. */
+export function decodeReply(text: string): Reply | Progress {
+  const end = text.indexOf('\n');
+  const header = ReplyHeader.parse(JSON.parse(text.slice(0, end)));
+  return header.status === 'completed' ? { ...header, result: text.slice(end + 1) } : header;
+}

@@ -1,0 +1,61 @@
+/**
+ * Every key and channel name in Redis, built here and nowhere else. The scripts get theirs
+ * from `indexSuffixes` and `queueSuffixes` through `scripts/compose.ts`.
+ *
+ * All keys of one shard share a hash tag, so that a shard lives on one node of a cluster.
+ */
+import type { InvocationId, TenantId } from '../ids.ts';
+
+/** `{mesh:<shard>}:` starts every key of a shard. */
+export const indexPrefix = (shard: number): string => `{mesh:${shard}}:`;
+
+/** BullMQ's own prefix option for the tenants' queues of a shard; a queue's name is its tenant's id. */
+export const queuePrefix = (shard: number): string => `{mesh:${shard}}:q`;
+
+/** What follows the index prefix, one per shard. */
+export const indexSuffixes = {
+  /** Sorted set: tenants with startable work, by virtual time. */
+  ready: 'ready',
+  /** Sorted set: tenants with outstanding work, by the time of their next check. */
+  busy: 'busy',
+  /** Sorted set: `<tenant>/<id>` of unfinished calls, by deadline in epoch ms. */
+  deadlines: 'deadlines',
+  /** Hash: `''` = virtual time, `<tenant>` = virtual finish of its last start. */
+  tag: 'tag',
+  /** List of at most one entry, which wakes an idle worker. */
+  bell: 'bell',
+  /** String, expiring: nothing is claimed while it exists. */
+  hold: 'hold',
+  /** String: `run_id` of the Redis process that this shard last ran on. */
+  run: 'run',
+  /** Hash: `<tenant>` = its last sequence number, in µs of Redis time. */
+  sequence: 'sequence',
+} as const;
+
+/** What follows the index prefix and takes a subject. */
+export const subjectSuffixes = {
+  /** String, expiring: `<token>\n<reply>`; the token settled the call, `-` if nobody ran it. */
+  reply: 'reply:',
+  /** Set: reply channels of those who wait for one call besides the first. */
+  waiters: 'waiters:',
+  /** String, expiring: theoretical arrival time of a rate, in ms. */
+  rate: 'rate:',
+} as const;
+
+export const bell = (shard: number): string => indexPrefix(shard) + indexSuffixes.bell;
+
+export const storedReply = (shard: number, id: InvocationId): string =>
+  indexPrefix(shard) + subjectSuffixes.reply + id;
+
+/** A tenant's BullMQ key: `wait`, `active`, `meta`, … or a job id. */
+export const queueKey = (shard: number, tenant: TenantId, suffix: string): string =>
+  `${queuePrefix(shard)}:${tenant}:${suffix}`;
+
+/** Where an ingress hears replies and progress. */
+export const replyChannel = (ingress: string): string => `mesh:reply:${ingress}`;
+
+/** Where a worker hears that a call it runs was cancelled: `<tenant>/<id>`. */
+export const workerChannel = (worker: string): string => `mesh:worker:${worker}`;
+
+/** Where every process hears that a tenant's record, users or keys changed: the tenant's id. */
+export const tenantsChannel = 'mesh:tenants';

@@ -1,0 +1,36 @@
+/** Every contract, in listing order. The order is fixed, so that clients may cache the list. */
+import { artifactsGet } from './artifacts-get.ts';
+import { artifactsList } from './artifacts-list.ts';
+import { artifactsPut } from './artifacts-put.ts';
+import type { ToolContract } from './contract.ts';
+import { diagnosticsEcho } from './diagnostics-echo.ts';
+import { diagnosticsSleep } from './diagnostics-sleep.ts';
+import { eventsSend } from './events-send.ts';
+import { kvGet } from './kv-get.ts';
+import { kvSet } from './kv-set.ts';
+
+const builtIn = {
+  kv_get: kvGet,
+  kv_set: kvSet,
+  artifacts_get: artifactsGet,
+  artifacts_put: artifactsPut,
+  artifacts_list: artifactsList,
+  events_send: eventsSend,
+} as const;
+
+const diagnostics = {
+  diagnostics_echo: diagnosticsEcho,
+  diagnostics_sleep: diagnosticsSleep,
+} as const;
+
+/** All contracts by name, diagnostics included: what a worker must be able to run. */
+export const contracts = { ...builtIn, ...diagnostics } as const;
+export type ToolName = keyof typeof contracts;
+
+/** The contracts an ingress offers, by name, in listing order. */
+export function createCatalog(options: {
+  readonly diagnostics: boolean;
+}): ReadonlyMap<string, ToolContract> {
+  const offered = options.diagnostics ? { ...builtIn, ...diagnostics } : builtIn;
+  return new Map(Object.entries(offered));
+}

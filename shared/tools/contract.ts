@@ -1,0 +1,75 @@
+/**
+ * What a tool promises, without doing it: name, schemas, permission, effect.
+ * The ingress lists and checks by contracts; the worker binds a handler to each.
+ */
+import { z } from 'zod';
+import type { Permission } from '../tenants/tenant.ts';
+
+/**
+ * What a crash in the middle may do.
+ * - `read`: nothing; re-run freely.
+ * - `idempotent`: a re-run leaves the same state; re-run under the call's sequence number.
+ * - `once`: a re-run would repeat the effect; never begun a second time.
+ */
+export type Effect = 'read' | 'idempotent' | 'once';
+
+export interface ToolContract<
+  Input extends z.ZodObject = z.ZodObject,
+  Output extends z.ZodObject = z.ZodObject,
+> {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly input: Input;
+  readonly output: Output;
+  /** Absent: every principal of every tenant may use the tool. */
+  readonly permission?: Permission;
+  readonly effect: Effect;
+  /** True if the tool destroys or overwrites what was there. Told to clients as a hint. */
+  readonly destructive?: boolean;
+  /** How many requests of the tenant's rate one call costs. */
+  readonly quotaCost: number;
+  /** The longest one call may take, queue included. Absent: `CALL_TIMEOUT_MS`. */
+  readonly timeoutMs?: number;
+}
+
+/** Keeps the schemas' types; adds nothing. */
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
+  contract: ToolContract<Input, Output>,
+): ToolContract<Input, Output> {
+  return contract;
+}
+
+/**
+ * The contract as a client sees it in `tools/list`. JSON Schema 2020-12, as both protocol eras read it.
+ */
+export interface ToolListing {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+  readonly outputSchema: Readonly<Record<string, unknown>>;
+  readonly annotations: {
+    readonly readOnlyHint: boolean;
+    readonly destructiveHint: boolean;
+    readonly idempotentHint: boolean;
+    readonly openWorldHint: boolean;
+  };
+}
+
+export function toListing(contract: ToolContract): ToolListing {
+  const { name, title, description, input, output, effect, destructive = false } = contract;
+  return {
+    name,
+    title,
+    description,
+    inputSchema: z.toJSONSchema(input, { io: 'input' }),
+    outputSchema: z.toJSONSchema(output, { io: 'output' }),
+    annotations: {
+      readOnlyHint: effect === 'read',
+      destructiveHint: destructive,
+      idempotentHint: effect !== 'once',
+      openWorldHint: false,
+    },
+  };
+}

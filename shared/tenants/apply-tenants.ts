@@ -1,0 +1,59 @@
+/**
+ * Makes the store say what a list of declared tenants says. A declaration is whole: what it leaves
+ * out takes its default. Users are added and changed, never removed.
+ */
+import { randomInt } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { TenantId } from '../ids.ts';
+import type { TenantStore } from './tenant-store.ts';
+import type { DeclaredTenant } from './tenants-file.ts';
+import { Tenant } from './tenant.ts';
+
+export interface AppliedTenant {
+  readonly id: TenantId;
+  readonly change: 'created' | 'updated' | 'unchanged';
+  readonly version: number;
+  /** Users added or changed. */
+  readonly users: number;
+}
+
+export interface ApplyPorts {
+  readonly store: TenantStore;
+  readonly publish: (tenant: TenantId) => Promise<void>;
+  /** New tenants are spread over this many shards. */
+  readonly shards: number;
+}
+
+export async function applyTenants(
+  declared: readonly DeclaredTenant[],
+  ports: ApplyPorts,
+): Promise<readonly AppliedTenant[]> {
+  const applied: AppliedTenant[] = [];
+  for (const tenant of declared) applied.push(await applyTenant(tenant, ports));
+  return applied;
+}
+
+async function applyTenant(
+  { users, ...declared }: DeclaredTenant,
+  { store, publish, shards }: ApplyPorts,
+): Promise<AppliedTenant> {
+  const stored = await store.readTenant(declared.id);
+  const wanted = Tenant.parse({
+    ...declared,
+    shard: stored?.shard ?? randomInt(shards),
+    version: stored?.version ?? 1,
+  });
+  const same = isDeepStrictEqual(stored, wanted);
+  const { version } = same ? wanted : await store.writeTenant(wanted, stored?.version ?? 0);
+
+  let changedUsers = 0;
+  for (const user of users) {
+    if (isDeepStrictEqual(await store.readUser(declared.id, user.id), user)) continue;
+    await store.writeUser(declared.id, user);
+    changedUsers += 1;
+  }
+  const unchanged = same && changedUsers === 0;
+  if (!unchanged) await publish(declared.id);
+  const change = unchanged ? 'unchanged' : stored ? 'updated' : 'created';
+  return { id: declared.id, change, version, users: changedUsers };
+}

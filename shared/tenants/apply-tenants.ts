@@ -19,7 +19,8 @@ export interface AppliedTenant {
 
 export interface ApplyPorts {
   readonly store: TenantStore;
-  readonly publish: (tenant: TenantId) => Promise<void>;
+  /** Tells the running cluster that a tenant or one of its users changed. */
+  readonly announce: (tenant: Tenant) => Promise<void>;
   /** New tenants are spread over this many shards. */
   readonly shards: number;
 }
@@ -35,7 +36,7 @@ export async function applyTenants(
 
 async function applyTenant(
   { users, ...declared }: DeclaredTenant,
-  { store, publish, shards }: ApplyPorts,
+  { store, announce, shards }: ApplyPorts,
 ): Promise<AppliedTenant> {
   const stored = await store.readTenant(declared.id);
   const wanted = Tenant.parse({
@@ -44,7 +45,7 @@ async function applyTenant(
     version: stored?.version ?? 1,
   });
   const same = isDeepStrictEqual(stored, wanted);
-  const { version } = same ? wanted : await store.writeTenant(wanted, stored?.version ?? 0);
+  const tenant = same ? wanted : await store.writeTenant(wanted, stored?.version ?? 0);
 
   let changedUsers = 0;
   for (const user of users) {
@@ -53,7 +54,7 @@ async function applyTenant(
     changedUsers += 1;
   }
   const unchanged = same && changedUsers === 0;
-  if (!unchanged) await publish(declared.id);
+  if (!unchanged) await announce(tenant);
   const change = unchanged ? 'unchanged' : stored ? 'updated' : 'created';
-  return { id: declared.id, change, version, users: changedUsers };
+  return { id: tenant.id, change, version: tenant.version, users: changedUsers };
 }

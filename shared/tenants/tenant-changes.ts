@@ -2,6 +2,7 @@
  * Word that a tenant's record, users or keys changed, over Redis pub/sub. The message is the
  * tenant's id and nothing more: whoever hears it reads the record.
  */
+import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { TenantId } from '../ids.ts';
 import { tenantsChannel } from '../queue/names.ts';
@@ -32,6 +33,7 @@ export async function subscribeTenantChanges(
     if (channel === tenantsChannel) onChange(message);
   };
   const onInterrupted = (): void => onChange(everyTenant);
+  if (subscriber.status !== 'ready') await once(subscriber, 'ready');
   subscriber.on('message', onMessage);
   // Both: what was cached before is old, and what was read before the new subscription may be.
   subscriber.on('close', onInterrupted);

@@ -12,7 +12,7 @@ import { InvocationId, TenantId, UserId } from '../ids.ts';
 /** The version this build writes and reads. */
 export const messageVersion = 1;
 
-/** One call as a message. What Redis decides (sequence number, deadline) is not in it but in its lease. */
+/** One call as a message. What admission adds (sequence number, deadline, reply channel) is in its lease. */
 export const Invocation = z.object({
   v: z.literal(messageVersion),
   id: InvocationId,
@@ -20,8 +20,6 @@ export const Invocation = z.object({
   user: UserId,
   tool: z.string(),
   arguments: z.record(z.string(), z.unknown()),
-  /** Where the first waiter hears the reply and progress. */
-  replyTo: z.string(),
   /** Whether anyone listens for progress. */
   progress: z.boolean().default(false),
   /** W3C trace context of the call. */

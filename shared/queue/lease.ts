@@ -8,7 +8,10 @@ export interface Lease {
   readonly id: InvocationId;
   /** Fences the settlement: unique per attempt. */
   readonly token: string;
-  readonly invocation: Invocation;
+  /** Undefined if the message is of a version this build does not read, or damaged. */
+  readonly invocation: Invocation | undefined;
+  /** Where the first waiter hears progress. */
+  readonly replyTo: string;
   /** Order of admission: µs of Redis time, strictly increasing per tenant. */
   readonly sequence: number;
   /** 1 for the first time the invocation is claimed. */

@@ -28,8 +28,6 @@ export const indexSuffixes = {
   hold: 'hold',
   /** String: `run_id` of the Redis process that this shard last ran on. */
   run: 'run',
-  /** Hash: `<tenant>` = its last sequence number, in µs of Redis time. */
-  sequence: 'sequence',
 } as const;
 
 /** What follows the index prefix and takes a subject. */

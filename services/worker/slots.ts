@@ -1,0 +1,131 @@
+/**
+ * N slots shared by all shards. Each claims, runs, settles, and goes on with the call that the
+ * settlement brought, until told to drain.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Lease } from '../../shared/queue/lease.ts';
+import type { InvocationQueue } from '../../shared/queue/invocation-queue.ts';
+import type { Gate } from '../../shared/queue/redis.ts';
+import type { Log } from '../../shared/telemetry/log.ts';
+import { holdLease, instant, type HeldLease } from './held-lease.ts';
+import type { Settlement } from './run-invocation.ts';
+import { createSlotPool } from './slot-pool.ts';
+
+export interface SlotPorts {
+  readonly queue: InvocationQueue;
+  readonly gate: Gate;
+  /** Resolves when the shard may have work, or after a few seconds anyway. */
+  waitForBell(shard: number): Promise<void>;
+  run(held: HeldLease): Promise<Settlement>;
+  readonly log: Log;
+}
+
+export interface Slots {
+  /** What runs now, by token. */
+  readonly running: ReadonlyMap<string, HeldLease>;
+  /** Claims nothing more and resolves once all is settled or handed back, at the latest soon after `ms`. */
+  drain(ms: number): Promise<void>;
+}
+
+/** One claim brings at most this many calls, so that no worker takes a whole burst from the others. */
+const largestClaim = 32;
+/** Between attempts after Redis failed a command. */
+const pauseMs = 100;
+/** During a hold, so that a drain need not wait for its end. */
+const longestPauseMs = 500;
+
+export function startSlots(
+  options: { readonly slots: number; readonly shards: number; readonly leaseMs: number },
+  ports: SlotPorts,
+): Slots {
+  const { leaseMs } = options;
+  const { queue, gate, log } = ports;
+  const running = new Map<string, HeldLease>();
+  const stopping = new AbortController();
+  const pool = createSlotPool(options.slots);
+
+  /** Sends the settlement until Redis answers; its token makes a resend harmless. */
+  const settle = async (lease: Lease, { reply }: Settlement): Promise<readonly Lease[]> => {
+    for (;;) {
+      try {
+        if (!reply) {
+          await queue.release(lease);
+          return [];
+        }
+        const next = stopping.signal.aborted ? 0 : 1;
+        const { settled, leases } = await queue.settle(lease, reply, next);
+        if (!settled)
+          log.warn({ id: lease.id, tenant: lease.tenant }, 'Lease lost before settling');
+        return leases;
+      } catch (error) {
+        log.warn({ err: error, id: lease.id }, 'Settlement failed, sending it again');
+        await sleep(pauseMs);
+        await gate.opened();
+      }
+    }
+  };
+
+  const runSlot = async (first: HeldLease): Promise<void> => {
+    for (let held: HeldLease | undefined = first; held;) {
+      const { lease }: HeldLease = held;
+      running.set(lease.token, held);
+      const settlement = await ports.run(held);
+      const sentAt = instant();
+      const [next] = await settle(lease, settlement);
+      running.delete(lease.token);
+      held = next && holdLease(next, leaseMs, sentAt);
+    }
+    pool.giveBack(1);
+  };
+
+  /** Claims once. Resolves with the ms to wait for before the next claim, undefined for the bell. */
+  const claim = async (shard: number): Promise<number | undefined> => {
+    const reserved = await pool.reserve(largestClaim);
+    let used = 0;
+    try {
+      if (stopping.signal.aborted) return 0;
+      const sentAt = instant();
+      const { leases, heldMs } = await queue.claim(shard, reserved);
+      used = leases.length;
+      for (const lease of leases) void runSlot(holdLease(lease, leaseMs, sentAt));
+      if (used > 0) return 0;
+      return heldMs > 0 ? Math.min(heldMs, longestPauseMs) : undefined;
+    } finally {
+      pool.giveBack(reserved - used);
+    }
+  };
+
+  const claimLoop = async (shard: number): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await gate.opened(stopping.signal);
+      const waitMs = await claim(shard);
+      if (waitMs === undefined) await ports.waitForBell(shard);
+      else if (waitMs > 0) await sleep(waitMs);
+    }
+  };
+
+  const claimForEver = async (shard: number): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        await claimLoop(shard);
+      } catch (error) {
+        if (stopping.signal.aborted) return;
+        log.warn({ err: error, shard }, 'Claiming failed, trying again');
+        await sleep(pauseMs);
+      }
+    }
+  };
+  for (let shard = 0; shard < options.shards; shard += 1) void claimForEver(shard);
+
+  return {
+    running,
+    async drain(ms) {
+      stopping.abort(new Error('draining'));
+      const hurry = setTimeout(() => {
+        for (const held of running.values()) held.stop('draining');
+      }, ms);
+      await pool.allFree();
+      clearTimeout(hurry);
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/** What an ingress asks of the queue when it wants a call accepted, and what it may hear. */
+import { Fault } from '../faults.ts';
+import type { Tenant, User } from '../tenants/tenant.ts';
+import type { Invocation } from './invocation.ts';
+
+export interface AdmissionRequest {
+  readonly tenant: Tenant;
+  readonly user: User;
+  readonly invocation: Invocation;
+  /** Where this ingress hears the reply. */
+  readonly replyTo: string;
+  /** How long the stored reply is kept. */
+  readonly replyTtlMs: number;
+  /** Digest of the arguments of a call with an idempotency key; '' without one. */
+  readonly fingerprint: string;
+  /** Redis time in ms after which nobody waits for the answer. */
+  readonly admitBy: number;
+  /** How long the call may take, queue included. */
+  readonly timeoutMs: number;
+  /** How many requests of the rates it costs. */
+  readonly cost: number;
+}
+
+export type Admission =
+  /** On the queue; `deadline` is epoch ms by the clock of Redis. */
+  | { readonly outcome: 'queued' | 'attached'; readonly now: number; readonly deadline: number }
+  /** Ended before under the same idempotency key. */
+  | { readonly outcome: 'replied'; readonly now: number; readonly reply: string }
+  | { readonly outcome: 'refused'; readonly now: number; readonly fault: Fault };
+
+const seconds = (ms: number): string => `Retry in ${Math.max(1, Math.ceil(ms / 1000))} s.`;
+
+/** The refusals of `admit.lua`, each with what to do about it. */
+export function toRefusal(outcome: string, waitMs: number, tenant: Tenant): Fault {
+  const retry = { retryAfterMs: Math.max(1, waitMs) };
+  const { requestsPerMinute, userRequestsPerMinute, backlog, backlogBytes } = tenant.limits;
+  switch (outcome) {
+    case 'tenant_rate':
+      return new Fault(
+        'quota_exceeded',
+        `The tenant's limit of ${requestsPerMinute} requests a minute is used up. ${seconds(waitMs)}`,
+        retry,
+      );
+    case 'user_rate':
+      return new Fault(
+        'quota_exceeded',
+        `The user's limit of ${userRequestsPerMinute} requests a minute is used up. ${seconds(waitMs)}`,
+        retry,
+      );
+    case 'backlog':
+      return new Fault(
+        'backlog_full',
+        `${backlog} calls of this tenant are waiting already, which is the limit. ${seconds(waitMs)}`,
+        retry,
+      );
+    case 'bytes':
+      return new Fault(
+        'backlog_full',
+        `Unfinished calls of this tenant hold the limit of ${backlogBytes} bytes of arguments. ${seconds(waitMs)}`,
+        retry,
+      );
+    case 'conflict':
+      return new Fault(
+        'idempotency_conflict',
+        'This idempotency key was used for a call with other arguments. Use a new key.',
+      );
+    default:
+      return new Fault('overloaded', `The queue did not answer in time. ${seconds(1_000)}`, {
+        retryAfterMs: 1_000,
+      });
+  }
+}

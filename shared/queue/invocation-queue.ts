@@ -1,0 +1,222 @@
+/**
+ * The queue's transitions as functions, one atomic script each. Whatever fails here fails with
+ * ioredis' error and can be sent again: admit is idempotent by id, begin and settle by token.
+ */
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import type { InvocationId } from '../ids.ts';
+import type { Tenant } from '../tenants/tenant.ts';
+import { toRefusal, type Admission, type AdmissionRequest } from './admission.ts';
+import { encodeReply, Invocation, type Reply } from './invocation.ts';
+import type { Lease } from './lease.ts';
+import { indexPrefix, workerChannel } from './names.ts';
+import type { ScriptName } from './scripts/compose.ts';
+import { runScript } from './scripts/run-script.ts';
+
+export interface Claimed {
+  readonly leases: readonly Lease[];
+  /** Milliseconds until a hold after a Redis restart ends; 0 without one. */
+  readonly heldMs: number;
+}
+
+export interface InvocationQueue {
+  admit(request: AdmissionRequest): Promise<Admission>;
+  /** Takes up to `n` calls of a shard, in fair order. */
+  claim(shard: number, n: number): Promise<Claimed>;
+  /** Marks that a once-tool is about to start: 'lost' without the lease, 'unknown' if it had begun before. */
+  begin(lease: Lease): Promise<'begun' | 'lost' | 'unknown'>;
+  /** Ends the call if the lease is still ours, and brings up to `next` further calls either way. */
+  settle(
+    lease: Lease,
+    reply: Reply,
+    next: number,
+  ): Promise<{ readonly settled: boolean; readonly leases: readonly Lease[] }>;
+  /** Hands the call back to be claimed again. False if the lease was not ours any more. */
+  release(lease: Lease): Promise<boolean>;
+  /** Extends leases of one shard; the answers come in the same order. */
+  renew(
+    shard: number,
+    leases: readonly Lease[],
+  ): Promise<readonly ('held' | 'lost' | 'cancelled')[]>;
+  /** Recovers calls whose lease ran out and ends those past their deadline, as `<tenant>/<id>`. */
+  sweep(shard: number): Promise<{
+    readonly recovered: readonly string[];
+    readonly expired: readonly string[];
+  }>;
+  /** Ends a waiting call, or asks the worker that runs it to stop. */
+  cancel(tenant: Tenant, id: InvocationId): Promise<'removed' | 'asked' | 'gone'>;
+  /** Makes new limits hold for every start from now on. False if newer ones are there. */
+  setLimits(tenant: Tenant): Promise<boolean>;
+  /** To be called on every new connection, before anything else. Resolves with the ms of a hold. */
+  hold(shard: number): Promise<number>;
+}
+
+/** So many tenants and deadlines are looked at in one sweep script, which keeps it short. */
+const sweepBatch = 50;
+
+/** Tenant, id, token, fields. Not checked further: a job that somebody else added must not cost its neighbours. */
+const Taken = z.array(
+  z.tuple([
+    z.string().brand<'TenantId'>(),
+    z.string().brand<'InvocationId'>(),
+    z.string(),
+    z.array(z.string()),
+  ]),
+);
+const Answer = {
+  admit: z.tuple([z.string(), z.coerce.number(), z.string().optional()]),
+  claim: z.tuple([z.coerce.number(), z.number(), Taken]),
+  begin: z.enum(['begun', 'lost', 'unknown']),
+  settle: z.tuple([z.enum(['settled', 'lost']), z.coerce.number(), Taken]),
+  release: z.number(),
+  renew: z.array(z.enum(['held', 'lost', 'cancelled'])),
+  sweep: z.tuple([z.array(z.string()), z.array(z.string()), z.number()]),
+  cancel: z.enum(['removed', 'asked', 'gone']),
+  setLimits: z.number(),
+  hold: z.number(),
+} as const;
+
+/**
+ * @param options.name unique per process: names the worker in jobs and starts its tokens
+ * @param options.leaseMs how long a claim or renewal holds
+ */
+export function createInvocationQueue(
+  redis: Redis,
+  options: { readonly name: string; readonly leaseMs: number },
+): InvocationQueue {
+  const { name, leaseMs } = options;
+  let claims = 0;
+  const nextToken = (): string => `${name}.${(claims += 1)}`;
+
+  const run = async <Out>(
+    script: ScriptName,
+    answer: z.ZodType<Out>,
+    shard: number,
+    args: readonly (string | number)[],
+  ): Promise<Out> => answer.parse(await runScript(redis, script, indexPrefix(shard), args));
+
+  const toLeases = (shard: number, now: number, taken: z.output<typeof Taken>): Lease[] =>
+    taken.map(([tenant, id, token, fields]) => toLease({ shard, tenant, id, token, now }, fields));
+
+  return {
+    async admit({ tenant, user, invocation, ...request }) {
+      const { limits } = tenant;
+      const [outcome, now, detail = ''] = await run('admit', Answer.admit, tenant.shard, [
+        tenant.id,
+        user.id,
+        invocation.id,
+        invocation.tool,
+        JSON.stringify(invocation),
+        request.replyTo,
+        request.replyTtlMs,
+        request.fingerprint,
+        request.admitBy,
+        request.timeoutMs,
+        request.cost,
+        limits.concurrency,
+        tenant.weight,
+        tenant.version,
+        limits.backlog,
+        limits.backlogBytes,
+        limits.requestsPerMinute,
+        limits.userRequestsPerMinute,
+      ]);
+      if (outcome === 'queued' || outcome === 'attached') {
+        return { outcome, now, deadline: Number(detail) };
+      }
+      if (outcome === 'replied') return { outcome, now, reply: detail };
+      return { outcome: 'refused', now, fault: toRefusal(outcome, Number(detail), tenant) };
+    },
+
+    async claim(shard, n) {
+      const [now, heldMs, taken] = await run('claim', Answer.claim, shard, [
+        n,
+        nextToken(),
+        leaseMs,
+        name,
+      ]);
+      return { heldMs, leases: toLeases(shard, now, taken) };
+    },
+
+    begin: ({ shard, tenant, id, token }) => run('begin', Answer.begin, shard, [tenant, id, token]),
+
+    async settle({ shard, tenant, id, token }, reply, next) {
+      const text = encodeReply(reply);
+      const [outcome, now, taken] = await run('settle', Answer.settle, shard, [
+        tenant,
+        id,
+        token,
+        text,
+        next,
+        nextToken(),
+        leaseMs,
+        name,
+      ]);
+      return { settled: outcome === 'settled', leases: toLeases(shard, now, taken) };
+    },
+
+    async release({ shard, tenant, id, token }) {
+      return (await run('release', Answer.release, shard, [tenant, id, token])) === 1;
+    },
+
+    renew: (shard, leases) =>
+      run('renew', Answer.renew, shard, [
+        leaseMs,
+        ...leases.flatMap(({ tenant, id, token }) => [tenant, id, token]),
+      ]),
+
+    async sweep(shard) {
+      const [recovered, expired, more] = await run('sweep', Answer.sweep, shard, [sweepBatch]);
+      if (more === 0) return { recovered, expired };
+      const rest = await this.sweep(shard);
+      return {
+        recovered: [...recovered, ...rest.recovered],
+        expired: [...expired, ...rest.expired],
+      };
+    },
+
+    cancel: (tenant, id) =>
+      run('cancel', Answer.cancel, tenant.shard, [tenant.id, id, workerChannel('')]),
+
+    async setLimits({ id, shard, weight, version, limits }) {
+      return (
+        (await run('set-limits', Answer.setLimits, shard, [
+          id,
+          limits.concurrency,
+          weight,
+          version,
+        ])) === 1
+      );
+    },
+
+    hold: (shard) => run('hold', Answer.hold, shard, [leaseMs]),
+  };
+}
+
+/** Fields of a job hash as BullMQ and `admit.lua` write them. */
+function toLease(
+  taken: Pick<Lease, 'shard' | 'tenant' | 'id' | 'token'> & { readonly now: number },
+  fields: readonly string[],
+): Lease {
+  const { now, ...identity } = taken;
+  const job = new Map<string, string>();
+  for (let i = 0; i < fields.length; i += 2) job.set(fields[i] ?? '', fields[i + 1] ?? '');
+  return {
+    ...identity,
+    invocation: parseInvocation(job.get('data')),
+    replyTo: job.get('replyTo') ?? '',
+    sequence: Number(job.get('sequence')),
+    attempt: Number(job.get('ats')),
+    begun: job.has('begun'),
+    cancelled: job.has('cancel'),
+    remainingMs: Number(job.get('deadline')) - now,
+  };
+}
+
+function parseInvocation(data: string | undefined): Invocation | undefined {
+  try {
+    return Invocation.safeParse(JSON.parse(data ?? '')).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Connections to Redis, one for each purpose, whatever the number of tenants.
+ *
+ * Nothing is queued or resent behind our back: a command either goes out on a ready connection or
+ * fails at once, and the transitions are idempotent, so that the caller can send them again.
+ */
+import { Redis } from 'ioredis';
+import { z } from 'zod';
+import type { Log } from '../telemetry/log.ts';
+
+/** What a connection is for, and how long an answer may take on it, in ms. */
+const purposes = {
+  /** Below the second within which a client must hear a refusal. */
+  admission: { commandTimeout: 800 },
+  commands: { commandTimeout: 5_000 },
+  subscriptions: {},
+  /** Blocks in BLPOP; the caller bounds the wait. */
+  waiting: {},
+} as const;
+export type RedisPurpose = keyof typeof purposes;
+
+/** Reconnects for ever, at most this long apart: a short outage must not become a long one. */
+const longestReconnectDelayMs = 500;
+
+export function connectRedis(url: string, purpose: RedisPurpose, log: Log): Redis {
+  const redis = new Redis(url, {
+    ...purposes[purpose],
+    connectionName: `agent-mesh-${purpose}`,
+    connectTimeout: 2_000,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (attempt) => Math.min(20 * 2 ** attempt, longestReconnectDelayMs),
+  });
+  let down = false;
+  redis.on('error', (error: Error) => {
+    if (!down) log.warn({ purpose, error: error.message }, 'Redis connection lost, reconnecting');
+    down = true;
+  });
+  redis.on('ready', () => {
+    if (down) log.info({ purpose }, 'Redis connection is back');
+    down = false;
+  });
+  return redis;
+}
+
+/** Whether a connection may be used, after a check that runs on every new connection before anything else. */
+export interface Gate {
+  readonly isOpen: boolean;
+  /** Resolves once the gate is open, at once if it is. Rejects with `signal.reason` if aborted first. */
+  opened(signal?: AbortSignal): Promise<void>;
+}
+
+/** `check` runs whenever the connection becomes ready; until it has resolved, the gate is shut. */
+export function createGate(redis: Redis, check: () => Promise<unknown>, log: Log): Gate {
+  let isOpen = false;
+  let waiting: (() => void)[] = [];
+
+  const open = (): void => {
+    isOpen = true;
+    const resolve = waiting;
+    waiting = [];
+    for (const each of resolve) each();
+  };
+  const onReady = (): void => {
+    check().then(open, (error: unknown) => {
+      log.error(
+        { error: z.instanceof(Error).safeParse(error).data?.message },
+        'Redis check failed',
+      );
+      // A new connection runs the check again.
+      redis.disconnect(true);
+    });
+  };
+  redis.on('ready', onReady);
+  redis.on('close', () => {
+    isOpen = false;
+  });
+  if (redis.status === 'ready') onReady();
+
+  return {
+    get isOpen() {
+      return isOpen;
+    },
+    opened(signal) {
+      if (isOpen) return Promise.resolve();
+      return new Promise((resolve, reject) => {
+        const abort = (): void => reject(signal?.reason);
+        signal?.throwIfAborted();
+        signal?.addEventListener('abort', abort, { once: true });
+        waiting.push(() => {
+          signal?.removeEventListener('abort', abort);
+          resolve();
+        });
+      });
+    },
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * Waiting for replies: heard on this process's channel, or read from the stored ones after the
+ * subscription was away. Correlates by invocation id, never by a client's request id.
+ */
+import type { Redis } from 'ioredis';
+import type { InvocationId } from '../ids.ts';
+import type { Log } from '../telemetry/log.ts';
+import { decodeReply, type Progress, type Reply } from './invocation.ts';
+import { replyChannel, storedReply } from './names.ts';
+
+export interface Replies {
+  /** Where this process hears. */
+  readonly channel: string;
+  /**
+   * Starts listening for one call, before it is admitted.
+   * `reply` never rejects; it stays pending until the reply comes or `stop` is called.
+   */
+  expect(shard: number, id: InvocationId, onProgress?: (progress: Progress) => void): Expectation;
+}
+
+export interface Expectation {
+  readonly reply: Promise<Reply>;
+  /** Looks for a stored reply now. Resolves with undefined if there is none. */
+  read(): Promise<Reply | undefined>;
+  stop(): void;
+}
+
+interface Waiter {
+  readonly shard: number;
+  readonly id: InvocationId;
+  readonly resolve: (reply: Reply) => void;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+}
+
+/** `name` is unique per process. `commands` reads stored replies, `subscriptions` listens. */
+export async function createReplies(ports: {
+  readonly name: string;
+  readonly commands: Redis;
+  readonly subscriptions: Redis;
+  readonly log: Log;
+}): Promise<Replies> {
+  const { commands, subscriptions, log } = ports;
+  const channel = replyChannel(ports.name);
+  const waiters = new Map<InvocationId, Set<Waiter>>();
+
+  const deliver = (text: string): void => {
+    let message: Reply | Progress;
+    try {
+      message = decodeReply(text);
+    } catch (error) {
+      log.error({ err: error }, 'A reply of an unknown form was dropped');
+      return;
+    }
+    for (const waiter of waiters.get(message.id) ?? []) {
+      if (message.status === 'progress') waiter.onProgress?.(message);
+      else waiter.resolve(message);
+    }
+  };
+
+  const read = async (shard: number, id: InvocationId): Promise<Reply | undefined> => {
+    const stored = await commands.get(storedReply(shard, id));
+    if (stored === null) return undefined;
+    const reply = decodeReply(stored.slice(stored.indexOf('\n') + 1));
+    return reply.status === 'progress' ? undefined : reply;
+  };
+
+  const readAll = async (): Promise<void> => {
+    for (const waiter of [...waiters.values()].flatMap((set) => [...set])) {
+      const reply = await read(waiter.shard, waiter.id);
+      if (reply) waiter.resolve(reply);
+    }
+  };
+
+  subscriptions.on('message', (from: string, text: string) => {
+    if (from === channel) deliver(text);
+  });
+  await subscriptions.subscribe(channel);
+  // ioredis subscribes again by itself; what was said in between is read.
+  subscriptions.on('ready', () => {
+    subscriptions
+      .subscribe(channel)
+      .then(readAll)
+      .catch((error: unknown) => log.warn({ err: error }, 'Stored replies could not be read yet'));
+  });
+
+  return {
+    channel,
+    expect(shard, id, onProgress) {
+      const { promise, resolve } = Promise.withResolvers<Reply>();
+      const waiter: Waiter = { shard, id, resolve, onProgress };
+      const set = waiters.get(id) ?? new Set();
+      waiters.set(id, set.add(waiter));
+      return {
+        reply: promise,
+        read: () => read(shard, id),
+        stop() {
+          set.delete(waiter);
+          if (set.size === 0) waiters.delete(id);
+        },
+      };
+    },
+  };
+}

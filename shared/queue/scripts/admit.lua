@@ -1,0 +1,91 @@
+-- admit: accepts one call onto its tenant's queue, or says why not. Idempotent by id.
+-- KEYS  1 index prefix
+-- ARGV  1 tenant  2 user  3 id  4 tool  5 data (the invocation as JSON)
+--       6 reply channel  7 reply TTL in ms  8 fingerprint of the arguments ('' = no idempotency key)
+--       9 admitBy: Redis time in ms after which nobody waits for the answer any more
+--      10 deadline: ms from now  11 cost in requests
+--      12 cap  13 weight  14 version of the limits  15 backlog  16 backlog in bytes
+--      17 tenant's requests a minute  18 user's requests a minute
+-- Returns {outcome, Redis time in ms, detail}:
+--   'queued' deadline (epoch ms) · 'attached' deadline of the first call under the same key ·
+--   'replied' the reply · 'conflict' · 'late' · 'tenant_rate' | 'user_rate' | 'backlog' | 'bytes' wait in ms
+local tenant, user, id, tool, data = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local replyTo, replyTtl, fingerprint = ARGV[6], ARGV[7], ARGV[8]
+local cost = tonumber(ARGV[11])
+local backlog, backlogBytes = tonumber(ARGV[15]), tonumber(ARGV[16])
+local queue = queueOf(tenant)
+local meta = queue .. 'meta'
+
+local function answer(outcome, detail)
+  return { outcome, whole(now), detail }
+end
+
+-- Without this line a stalled Redis would enqueue, on waking, what its caller has given up and retried.
+if now > tonumber(ARGV[9]) then
+  return answer('late')
+end
+
+local job = jobOf(tenant, id)
+if job.exists then
+  if job.fingerprint ~= fingerprint then return answer('conflict') end
+  if job.replyTo ~= replyTo then
+    redis.call('SADD', WAITERS .. id, replyTo)
+  end
+  return answer('attached', redis.call('ZSCORE', DEADLINES, member(tenant, id)))
+end
+local stored = fingerprint ~= '' and redis.call('GET', REPLY .. id)
+if stored and string.sub(stored, 1, 1) ~= '-' then
+  local _, last, before = string.find(stored, '^%S+ (%S*)\n')
+  if before ~= fingerprint then return answer('conflict') end
+  return answer('replied', string.sub(stored, last + 1))
+end
+
+-- GCRA with the whole minute as burst: at most limit * (1 + w/60 s) in any window of w seconds.
+local exact = nowUs / 1000
+local function conform(subject, perMinute)
+  local arrival = math.max(tonumber(redis.call('GET', RATE .. subject) or 0), exact)
+  arrival = arrival + math.min(cost, perMinute) * 60000 / perMinute
+  return arrival, math.max(0, arrival - exact - 60000)
+end
+local tenantArrival, tenantWait = conform(tenant, tonumber(ARGV[17]))
+if tenantWait > 0 then
+  return answer('tenant_rate', whole(math.ceil(tenantWait)))
+end
+local userArrival, userWait = conform(member(tenant, user), tonumber(ARGV[18]))
+if userWait > 0 then
+  return answer('user_rate', whole(math.ceil(userWait)))
+end
+
+local waiting = redis.call('LLEN', queue .. 'wait')
+local pace = redis.call('HMGET', meta, 'backlogBytes', 'gapMs')
+local drainTenth = whole(math.ceil(tonumber(pace[2] or 1000) * math.max(1, waiting / 10)))
+if waiting >= backlog then
+  return answer('backlog', drainTenth)
+end
+if tonumber(pace[1] or 0) + #data > backlogBytes then
+  return answer('bytes', drainTenth)
+end
+
+local function spend(subject, arrival)
+  redis.call('SET', RATE .. subject, string.format('%.3f', arrival), 'PX', math.ceil(arrival - exact))
+end
+spend(tenant, tenantArrival)
+spend(member(tenant, user), userArrival)
+
+applyLimits(tenant, ARGV[12], ARGV[13], ARGV[14])
+-- Later writes must carry larger numbers even if Redis is wiped or its clock steps back.
+local sequence = math.max(nowUs, tonumber(redis.call('HGET', meta, 'sequence') or 0) + 1)
+redis.call('HSET', meta, 'sequence', whole(sequence))
+redis.call('HINCRBY', meta, 'backlogBytes', #data)
+local deadline = whole(now + tonumber(ARGV[10]))
+
+bullAdd({
+  queue .. 'wait', queue .. 'paused', meta, queue .. 'id', queue .. 'completed',
+  queue .. 'delayed', queue .. 'active', queue .. 'events', queue .. 'marker',
+}, { cmsgpack.pack({ queue, id, tool, now }), data, cmsgpack.pack({ attempts = 1 }) })
+redis.call('HSET', queue .. id, 'sequence', whole(sequence), 'deadline', deadline, 'bytes', #data,
+  'replyTo', replyTo, 'replyTtl', replyTtl, 'fingerprint', fingerprint)
+redis.call('ZADD', DEADLINES, deadline, member(tenant, id))
+arm(tenant)
+ring()
+return answer('queued', deadline)

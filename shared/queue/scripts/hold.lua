@@ -1,0 +1,15 @@
+-- hold: recognises a Redis that was restarted or failed over, and may have lost the last moments.
+-- Leases that it forgot may still be alive in their workers, so nothing is claimed until they end.
+-- Called by every process on every new connection, before anything else.
+-- KEYS  1 index prefix
+-- ARGV  1 the longest lease in ms
+-- Returns ms for which nothing will be claimed (0 = no hold).
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local before = redis.call('GET', RUN)
+if before ~= run then
+  redis.call('SET', RUN, run)
+  if before then
+    redis.call('SET', HOLD, 1, 'PX', ARGV[1])
+  end
+end
+return math.max(0, redis.call('PTTL', HOLD))

@@ -1,0 +1,34 @@
+-- settle: ends one call under its lease's token, stores and publishes its reply, and brings the
+-- slot's next calls. Idempotent by token.
+-- KEYS  1 index prefix
+-- ARGV  1 tenant  2 id  3 token  4 reply
+--       5 how many next calls at most  6 token of that claim  7 lease in ms  8 worker
+-- Returns {'settled' | 'lost', Redis time in ms, list of taken calls (see take.lua)}.
+local tenant, id, token, reply = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local queue = queueOf(tenant)
+local lock = queue .. id .. ':lock'
+
+local function settle()
+  local job = jobOf(tenant, id)
+  -- The lease ran out, but nobody took the call: what a once-tool has done is known to us alone.
+  if job.begun == token and redis.call('EXISTS', lock) == 0 and redis.call('LPOS', queue .. 'active', id) then
+    redis.call('SET', lock, token, 'PX', 1000)
+  end
+  local code = bullFinish({
+    queue .. 'wait', queue .. 'active', queue .. 'prioritized', queue .. 'events', queue .. 'stalled',
+    queue .. 'limiter', queue .. 'delayed', queue .. 'paused', queue .. 'meta', queue .. 'pc',
+    queue .. 'completed', queue .. id, queue .. 'metrics', queue .. 'marker',
+  }, { id, whole(now), 'returnvalue', '1', 'completed', '0', queue,
+    cmsgpack.pack({ token = token, keepJobs = { count = 0 }, attempts = 1, maxMetricsSize = '', lockDuration = 1 }) })
+  if type(code) == 'number' and code < 0 then
+    -- Our own settlement, resent because its answer was lost on the way.
+    local stored = redis.call('GET', REPLY .. id)
+    return stored and string.sub(stored, 1, #token + 1) == token .. ' '
+  end
+  conclude(tenant, id, token, reply, job)
+  arm(tenant)
+  return true
+end
+
+local outcome = settle() and 'settled' or 'lost'
+return { outcome, whole(now), take(tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]) }

@@ -1,0 +1,58 @@
+-- sweep: puts calls whose lease ran out back in line, and ends waiting calls past their deadline.
+-- KEYS  1 index prefix
+-- ARGV  1 how many tenants and how many deadlines at most
+-- Returns {list of 'tenant/id' put back, list of 'tenant/id' expired, 1 if more is due now}.
+local limit = tonumber(ARGV[1])
+local recovered, expired = {}, {}
+
+local function recover(tenant)
+  local queue = queueOf(tenant)
+  local nextCheck = now + REPAIR_MS
+  local lost = false
+  for _, id in ipairs(redis.call('LRANGE', queue .. 'active', 0, -1)) do
+    local left = redis.call('PTTL', queue .. id .. ':lock')
+    if left > 0 then
+      nextCheck = math.min(nextCheck, now + left + 1)
+    else
+      -- BullMQ asks for two sweeps before it believes in a stalled job; a missing lock is proof enough.
+      redis.call('SADD', queue .. 'stalled', id)
+      lost = true
+    end
+  end
+  if lost then
+    redis.call('DEL', queue .. 'stalled-check')
+    -- The first argument is how often a job may stall. A crash is not the call's fault: its deadline ends it.
+    local moved = bullStalled({
+      queue .. 'stalled', queue .. 'wait', queue .. 'active', queue .. 'stalled-check', queue .. 'meta',
+      queue .. 'paused', queue .. 'marker', queue .. 'events', queue .. 'repeat',
+    }, { 1000000, queue, whole(now), 1 })
+    for _, id in ipairs(moved) do
+      recovered[#recovered + 1] = member(tenant, id)
+    end
+  end
+  redis.call('ZADD', BUSY, nextCheck, tenant)
+  arm(tenant)
+end
+
+local function expire(entry)
+  local tenant, id = string.match(entry, '^([^/]+)/(.+)$')
+  local job = jobOf(tenant, id)
+  if not job.exists then
+    redis.call('ZREM', DEADLINES, entry)
+  elseif remove(tenant, id) then
+    local begun = job.begun and 'true' or 'false'
+    conclude(tenant, id, '-', '{"v":1,"id":"' .. id .. '","status":"expired","begun":' .. begun .. '}\n', job)
+    arm(tenant)
+    expired[#expired + 1] = entry
+  else
+    -- It runs: its worker ends it, or the lease does. Look again soon.
+    redis.call('ZADD', DEADLINES, now + 500, entry)
+  end
+end
+
+local due = redis.call('ZRANGEBYSCORE', BUSY, '-inf', now, 'LIMIT', 0, limit)
+for _, tenant in ipairs(due) do recover(tenant) end
+local late = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, limit)
+for _, entry in ipairs(late) do expire(entry) end
+ring()
+return { recovered, expired, (#due == limit or #late == limit) and 1 or 0 }

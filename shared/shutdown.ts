@@ -1,4 +1,4 @@
-/** Ordered close with a deadline. */
+/** The end of a process: asked to stop, ordered close with a deadline, exit code. */
 
 /** Runs each step in turn; a step that fails or takes too long does not keep the rest from running. */
 export async function closeInOrder(
@@ -36,4 +36,18 @@ export function untilAskedToStop(): Promise<string> {
     process.once('SIGINT', () => resolve('SIGINT'));
     if (process.channel) process.once('disconnect', () => resolve('parent gone'));
   });
+}
+
+/**
+ * Runs a process from start to ordered end. An error before that is told in one line, without a
+ * stack, and the exit code is 1.
+ */
+export async function runProcess(main: () => Promise<void>): Promise<void> {
+  try {
+    await main();
+    process.exit(0);
+  } catch (thrown) {
+    process.stderr.write(`${thrown instanceof Error ? thrown.message : String(thrown)}\n`);
+    process.exit(1);
+  }
 }

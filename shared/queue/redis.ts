@@ -5,7 +5,6 @@
  * fails at once, and the transitions are idempotent, so that the caller can send them again.
  */
 import { Redis } from 'ioredis';
-import { z } from 'zod';
 import type { Log } from '../telemetry/log.ts';
 
 /** What a connection is for, and how long an answer may take on it, in ms. */
@@ -64,10 +63,7 @@ export function createGate(redis: Redis, check: () => Promise<unknown>, log: Log
   };
   const onReady = (): void => {
     check().then(open, (error: unknown) => {
-      log.error(
-        { error: z.instanceof(Error).safeParse(error).data?.message },
-        'Redis check failed',
-      );
+      log.error({ err: error }, 'Redis check failed');
       // A new connection runs the check again.
       redis.disconnect(true);
     });

@@ -1,0 +1,125 @@
+/**
+ * One `tools/call`, in the order it happens:
+ * find the tool, check the arguments, admit, await the reply.
+ *
+ * Knows nothing of MCP or HTTP. Resolves with the tool's result; everything else is a `Fault`.
+ */
+import { z } from 'zod';
+import { Fault } from '../../shared/faults.ts';
+import { decodeReply, type Invocation, type Reply } from '../../shared/queue/invocation.ts';
+import type { Expectation, Replies } from '../../shared/queue/replies.ts';
+import { mayUse } from '../../shared/tenants/tenant.ts';
+import type { ToolContract } from '../../shared/tools/contract.ts';
+import { admit, toInvocation, type AdmitPorts } from './admit.ts';
+import { unknownTool } from './respond.ts';
+import type { CallTool, ToolCall } from './tool-call.ts';
+
+export interface CallToolPorts extends AdmitPorts {
+  readonly catalog: ReadonlyMap<string, ToolContract>;
+  readonly replies: Replies;
+}
+
+/** A sweep ends a call at its deadline; only if Redis has lost the call, nothing comes in this time. */
+const graceMs = 2_000;
+
+export function createCallTool(ports: CallToolPorts): CallTool {
+  return async (call) => {
+    const contract = findTool(call, ports.catalog);
+    checkArguments(call, contract);
+    const invocation = toInvocation(call);
+    const expectation = ports.replies.expect(
+      call.principal.tenant.shard,
+      invocation.id,
+      call.onProgress,
+    );
+    try {
+      const admission = await admit(call, invocation, contract, ports);
+      if (admission.outcome === 'replied') return toResult(stored(admission.reply));
+      const waitMs = admission.deadline - admission.now + graceMs;
+      return toResult(await awaitReply(call, invocation, expectation, waitMs, ports));
+    } finally {
+      expectation.stop();
+    }
+  };
+}
+
+/** A tool that the principal may not use does not exist for it; arguments are looked at only after. */
+function findTool(call: ToolCall, catalog: ReadonlyMap<string, ToolContract>): ToolContract {
+  const contract = catalog.get(call.name);
+  if (!contract || !mayUse(call.principal, contract.permission)) throw unknownTool(call.name);
+  return contract;
+}
+
+function checkArguments(call: ToolCall, contract: ToolContract): void {
+  const parsed = contract.input.safeParse(call.arguments);
+  if (!parsed.success) throw new Fault('invalid_arguments', z.prettifyError(parsed.error));
+}
+
+async function awaitReply(
+  call: ToolCall,
+  { id }: Invocation,
+  expectation: Expectation,
+  waitMs: number,
+  ports: CallToolPorts,
+): Promise<Reply> {
+  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<'late' | 'left'>();
+  const timer = setTimeout(() => interrupt('late'), waitMs);
+  const leave = (): void => interrupt('left');
+  call.signal.addEventListener('abort', leave, { once: true });
+  if (call.signal.aborted) leave();
+  try {
+    const first = await Promise.race([expectation.reply, interrupted]);
+    if (first === 'left') return await abandon(call, id, ports);
+    if (first === 'late') return await lastLook(expectation);
+    return first;
+  } finally {
+    clearTimeout(timer);
+    call.signal.removeEventListener('abort', leave);
+  }
+}
+
+/** The client stopped waiting. A keyed call goes on, or its retry would attach to a dying run. */
+async function abandon(call: ToolCall, id: Invocation['id'], ports: CallToolPorts): Promise<never> {
+  if (call.idempotencyKey === undefined) {
+    // Without Redis it runs on, to its end or its deadline.
+    await ports.queue.cancel(call.principal.tenant, id).catch(() => undefined);
+  }
+  throw new Fault('cancelled', 'The call was cancelled');
+}
+
+async function lastLook(expectation: Expectation): Promise<Reply> {
+  const reply = await expectation.read().catch(() => undefined);
+  if (reply) return reply;
+  throw new Fault(
+    'outcome_unknown',
+    'No reply came by the deadline, and none is stored. The call may or may not have run; check before calling again.',
+  );
+}
+
+function stored(text: string): Reply {
+  const reply = decodeReply(text);
+  if (reply.status === 'progress') throw new Fault('internal', 'Internal error');
+  return reply;
+}
+
+/** @throws {Fault} unless the call completed. */
+function toResult(reply: Reply): string {
+  switch (reply.status) {
+    case 'completed':
+      return reply.result;
+    case 'faulted':
+      throw Fault.fromRecord(reply.fault);
+    case 'cancelled':
+      throw new Fault('cancelled', 'The call was cancelled');
+    case 'expired':
+      throw reply.begun
+        ? new Fault(
+            'outcome_unknown',
+            'The call was interrupted after it had begun, and its time ran out. Check before calling again.',
+          )
+        : new Fault(
+            'timed_out',
+            'The call did not finish in the time it had, waiting in the queue included. It may be tried again.',
+          );
+  }
+}

@@ -1,0 +1,131 @@
+/** Wires a worker: configuration, Redis, AWS, slots; drains when asked to stop. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createClientCache } from '../../shared/aws/clients.ts';
+import { createTenantAws } from '../../shared/aws/create-tenant-aws.ts';
+import { readConfig } from '../../shared/config/setting.ts';
+import { workerSettings } from '../../shared/config/worker.ts';
+import { encodeReply } from '../../shared/queue/invocation.ts';
+import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
+import { bell } from '../../shared/queue/names.ts';
+import { connectRedis, createGate } from '../../shared/queue/redis.ts';
+import { closeInOrder, runProcess, untilAskedToStop } from '../../shared/shutdown.ts';
+import { startAdmin } from '../../shared/telemetry/admin.ts';
+import { intercept } from '../../shared/telemetry/intercept.ts';
+import { createLog } from '../../shared/telemetry/log.ts';
+import { observe } from '../../shared/telemetry/observe.ts';
+import { createContext } from './create-context.ts';
+import type { HeldLease } from './held-lease.ts';
+import { runInvocation, type Settlement } from './run-invocation.ts';
+import { startSlots } from './slots.ts';
+import { tools } from './tools.ts';
+import { hearCancels, renewLeases, sweepShards } from './upkeep.ts';
+
+/** How long an idle worker waits for the bell before it looks by itself. */
+const bellTimeoutSeconds = 5;
+
+async function main(): Promise<void> {
+  const config = readConfig(workerSettings, process.env);
+  const { leaseMs, shards } = config;
+  const name = `w-${randomBytes(6).toString('base64url')}`;
+  const log = createLog('worker', config.logLevel);
+
+  const redis = connectRedis(config.redisUrl, 'commands', log);
+  const subscriptions = connectRedis(config.redisUrl, 'subscriptions', log);
+  const waiting = Array.from({ length: shards }, () =>
+    connectRedis(config.redisUrl, 'waiting', log),
+  );
+  const queue = createInvocationQueue(redis, { name, leaseMs });
+  const gate = createGate(
+    redis,
+    async () => {
+      for (let shard = 0; shard < shards; shard += 1) {
+        const heldMs = await queue.hold(shard);
+        if (heldMs > 0)
+          log.warn({ shard, heldMs }, 'Redis was restarted; claiming waits for old leases');
+      }
+    },
+    log,
+  );
+
+  const clients = createClientCache(config);
+  const run = intercept(
+    (held: HeldLease) =>
+      runInvocation(held, {
+        findTool: (tool) => Object.entries(tools).find(([known]) => known === tool)?.[1],
+        begin: (lease) => queue.begin(lease),
+        createContext: (running) =>
+          createContext(running, {
+            createAws: (call) => createTenantAws(call, { clients, ...config }),
+            publish: (channel, progress) => {
+              redis.publish(channel, encodeReply(progress)).catch(() => undefined);
+            },
+          }),
+      }),
+    observe<HeldLease, Settlement>(log, {
+      name: 'invocation',
+      describe: ({ lease }) => ({
+        id: lease.id,
+        tenant: lease.tenant,
+        tool: lease.invocation?.tool,
+        attempt: lease.attempt,
+      }),
+      outcomeOf: ({ reply, cause }) => ({
+        outcome: reply?.status === 'faulted' ? reply.fault.code : (reply?.status ?? 'handed back'),
+        cause,
+      }),
+    }),
+  );
+
+  const slots = startSlots(
+    { slots: config.slots, shards, leaseMs },
+    {
+      queue,
+      gate,
+      run,
+      log,
+      async waitForBell(shard) {
+        const connection = waiting[shard];
+        if (connection?.status !== 'ready') await sleep(100);
+        else await connection.blpop(bell(shard), bellTimeoutSeconds);
+      },
+    },
+  );
+  const upkeep = { queue, gate, running: slots.running, log };
+  await gate.opened();
+  await hearCancels(name, subscriptions, slots.running);
+  const stopRenewing = renewLeases(leaseMs, upkeep);
+  const stopSweeping = sweepShards(shards, upkeep);
+  const admin = await startAdmin(config.adminPort, {
+    notReady: () => (gate.isOpen ? [] : ['no connection to Redis']),
+    gauges: () => ({
+      agent_mesh_worker_slots: config.slots,
+      agent_mesh_worker_running: slots.running.size,
+    }),
+  });
+  process.send?.({ admin: admin.url });
+  log.info({ name, slots: config.slots, shards, admin: admin.url }, 'worker ready');
+
+  const reason = await untilAskedToStop();
+  log.info({ reason, running: slots.running.size }, 'worker draining');
+  await closeInOrder(
+    [
+      ['sweeping', async () => stopSweeping()],
+      ['slots', () => slots.drain(config.drainMs)],
+      ['renewing', async () => stopRenewing()],
+      ['admin port', () => admin.close()],
+      ['AWS sockets', async () => clients.close()],
+      [
+        'Redis',
+        async () => [redis, subscriptions, ...waiting].forEach((each) => each.disconnect()),
+      ],
+    ],
+    {
+      stepTimeoutMs: config.drainMs + 5_000,
+      onProblem: (step, cause) => log.error({ step, err: cause }, 'could not close in order'),
+    },
+  );
+  log.info('worker stopped');
+}
+
+await runProcess(main);

@@ -1,0 +1,42 @@
+/** Whether Redis has room for new work. Under noeviction a full Redis could not even be drained. */
+import type { Redis } from 'ioredis';
+import { Fault } from '../faults.ts';
+import type { Log } from '../telemetry/log.ts';
+
+/** New work is refused above this share of `maxmemory`; the rest is for finishing what is there. */
+const highWater = 0.75;
+const lookEveryMs = 1_000;
+
+export interface Pressure {
+  /** The reason not to take new work, if there is one. */
+  refusal(): Fault | undefined;
+  close(): void;
+}
+
+export function watchPressure(redis: Redis, log: Log): Pressure {
+  let share = 0;
+
+  const look = async (): Promise<void> => {
+    const info = await redis.info('memory');
+    const read = (field: string): number =>
+      Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+    const limit = read('maxmemory');
+    share = limit === 0 ? 0 : read('used_memory') / limit;
+    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
+    if (limit > 0 && policy !== 'noeviction') {
+      log.error({ policy }, 'Redis may evict queued calls: set maxmemory-policy noeviction');
+    }
+  };
+  const timer = setInterval(() => {
+    if (redis.status !== 'ready') return;
+    look().catch((error: unknown) => log.debug({ err: error }, 'Redis did not tell its memory'));
+  }, lookEveryMs);
+
+  return {
+    refusal: () =>
+      share > highWater
+        ? new Fault('overloaded', 'Redis is nearly full', { retryAfterMs: 2_000 })
+        : undefined,
+    close: () => clearInterval(timer),
+  };
+}

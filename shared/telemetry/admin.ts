@@ -1,0 +1,43 @@
+/**
+ * The admin port of a process, on loopback: is it alive, is it ready, what does it count.
+ * Nothing here names a tenant.
+ */
+import { fastify } from 'fastify';
+
+export interface AdminPorts {
+  /** Why the process should get no work now; empty if it is ready. */
+  notReady(): readonly string[];
+  /** Gauges by name, without labels. */
+  gauges(): Readonly<Record<string, number>>;
+}
+
+export interface Admin {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Port 0 takes a free one. Rejects with the error of `listen`, such as EADDRINUSE. */
+export async function startAdmin(port: number, ports: AdminPorts): Promise<Admin> {
+  const app = fastify({ forceCloseConnections: true });
+  app.get('/healthz', () => ({ status: 'alive' }));
+  app.get('/readyz', (_request, reply) => {
+    const reasons = ports.notReady();
+    return reasons.length === 0
+      ? { status: 'ready' }
+      : reply.status(503).send({ status: 'not ready', reasons });
+  });
+  app.get('/metrics', (_request, reply) =>
+    reply.type('text/plain; version=0.0.4').send(toPrometheus(ports.gauges())),
+  );
+  app.setNotFoundHandler((_request, reply) => reply.status(404).send({ error: 'Not found' }));
+  await app.listen({ host: '127.0.0.1', port });
+  const [address] = app.addresses();
+  return { url: `http://127.0.0.1:${address?.port ?? port}`, close: () => app.close() };
+}
+
+function toPrometheus(gauges: Readonly<Record<string, number>>): string {
+  return Object.entries(gauges)
+    .map(([name, value]) => `# TYPE ${name} gauge\n${name} ${value}\n`)
+    .join('');
+}

@@ -32,8 +32,9 @@ export async function startAdmin(port: number, ports: AdminPorts): Promise<Admin
   );
   app.setNotFoundHandler((_request, reply) => reply.status(404).send({ error: 'Not found' }));
   await app.listen({ host: '127.0.0.1', port });
-  const [address] = app.addresses();
-  return { url: `http://127.0.0.1:${address?.port ?? port}`, close: () => app.close() };
+  const address = app.server.address();
+  const bound = typeof address === 'string' ? port : (address?.port ?? port);
+  return { url: `http://127.0.0.1:${bound}`, close: () => app.close() };
 }
 
 function toPrometheus(gauges: Readonly<Record<string, number>>): string {

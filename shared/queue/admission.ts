@@ -28,8 +28,6 @@ export type Admission =
   | { readonly outcome: 'replied'; readonly now: number; readonly reply: string }
   | { readonly outcome: 'refused'; readonly now: number; readonly fault: Fault };
 
-const seconds = (ms: number): string => `Retry in ${Math.max(1, Math.ceil(ms / 1000))} s.`;
-
 /** The refusals of `admit.lua`, each with what to do about it. */
 export function toRefusal(outcome: string, waitMs: number, tenant: Tenant): Fault {
   const retry = { retryAfterMs: Math.max(1, waitMs) };
@@ -38,25 +36,25 @@ export function toRefusal(outcome: string, waitMs: number, tenant: Tenant): Faul
     case 'tenant_rate':
       return new Fault(
         'quota_exceeded',
-        `The tenant's limit of ${requestsPerMinute} requests a minute is used up. ${seconds(waitMs)}`,
+        `The tenant's limit of ${requestsPerMinute} requests a minute is used up.`,
         retry,
       );
     case 'user_rate':
       return new Fault(
         'quota_exceeded',
-        `The user's limit of ${userRequestsPerMinute} requests a minute is used up. ${seconds(waitMs)}`,
+        `The user's limit of ${userRequestsPerMinute} requests a minute is used up.`,
         retry,
       );
     case 'backlog':
       return new Fault(
         'backlog_full',
-        `${backlog} calls of this tenant are waiting already, which is the limit. ${seconds(waitMs)}`,
+        `${backlog} calls of this tenant are waiting already, which is the limit.`,
         retry,
       );
     case 'bytes':
       return new Fault(
         'backlog_full',
-        `Unfinished calls of this tenant hold the limit of ${backlogBytes} bytes of arguments. ${seconds(waitMs)}`,
+        `Unfinished calls of this tenant hold the limit of ${backlogBytes} bytes of arguments.`,
         retry,
       );
     case 'conflict':
@@ -65,7 +63,7 @@ export function toRefusal(outcome: string, waitMs: number, tenant: Tenant): Faul
         'This idempotency key was used for a call with other arguments. Use a new key.',
       );
     default:
-      return new Fault('overloaded', `The queue did not answer in time. ${seconds(1_000)}`, {
+      return new Fault('overloaded', 'The queue did not answer in time.', {
         retryAfterMs: 1_000,
       });
   }

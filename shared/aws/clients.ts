@@ -37,13 +37,16 @@ export interface ClientCache {
 
 const connectionTimeoutMs = 2_000;
 
+/** With the timeout of each, these end within a call's own time. */
+const maxAttempts = 3;
+
 /** Below the idle limit of AWS's own servers, so that a socket is never reused while they close it. */
 const idleSocketMs = 10_000;
 
 export function createClientCache(options: ClientsOptions): ClientCache {
   const { region, maxTenants = 500 } = options;
   const requestHandler = createRequestHandler(options.requestTimeoutMs ?? 10_000);
-  const shared = { region, requestHandler };
+  const shared = { region, requestHandler, maxAttempts };
   const sts = new STSClient(shared);
   const cache = new Map<TenantId, TenantClients>();
 
@@ -74,6 +77,7 @@ export function createClientCache(options: ClientsOptions): ClientCache {
 
 interface TenantClientConfig {
   readonly region: string;
+  readonly maxAttempts: number;
   readonly requestHandler: NodeHttpHandler;
   readonly credentials: STSClient['config']['credentials'] | ReturnType<typeof tenantCredentials>;
 }

@@ -14,6 +14,6 @@ export const putArtifact = implement(
       );
     }
     await aws.writeArtifact(key, body, contentType);
-    return { success: true };
+    return { success: true as const };
   },
 );

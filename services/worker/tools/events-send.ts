@@ -4,5 +4,5 @@ import { implement } from '../implement.ts';
 /** Handler of `events_send`. */
 export const sendEvent = implement(eventsSend, async ({ detailType, detail }, { aws }) => {
   await aws.sendEvent(detailType, detail);
-  return { success: true };
+  return { success: true as const };
 });

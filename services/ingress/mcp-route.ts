@@ -1,0 +1,215 @@
+/**
+ * One request of `/mcp`, in order: method and media type, principal, body, session, protocol.
+ * The eras part here: a 2026-07-28 client cancels by leaving; an older one that leaves does not
+ * cancel, has a signed session instead, and cancels with a notification of its own.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { classifyInboundRequest, ProtocolErrorCode } from '@modelcontextprotocol/server';
+import { z } from 'zod';
+import { Fault } from '../../shared/faults.ts';
+import type { Principal } from '../../shared/tenants/tenant.ts';
+import { authenticate, type Auth, type TenantDirectory } from './authenticate.ts';
+import type { Cancellations } from './cancellations.ts';
+import { isPostOfJson, type RequestRecord, type Route } from './http.ts';
+import type { Mcp, McpExchange } from './mcp.ts';
+import { send, toWebRequest, writeResponse } from './node-exchange.ts';
+import { BodyTooLarge, ClientGone, readJson } from './request-body.ts';
+import { httpError, toHttpAnswer, type HttpAnswer, type RequestId } from './respond.ts';
+import { cancelKey, type Sessions } from './session.ts';
+
+const maxBodyBytes = 4_194_304;
+
+export interface McpRoutePorts {
+  readonly mcp: Mcp;
+  readonly auth: Auth;
+  readonly directory: TenantDirectory;
+  readonly sessions: Sessions;
+  readonly cancellations: Cancellations;
+  /** Whether the catalog has a tool of this name; other names stay out of the log. */
+  readonly isTool: (name: string) => boolean;
+  /** Milliseconds without progress after which a client that does not read is cut off. */
+  readonly stallMs: number;
+  readonly onProblem: (what: string, cause: unknown) => void;
+}
+
+const Id = z.union([z.string(), z.number()]);
+
+/** The few fields that are looked at before the SDK looks at everything. */
+const Message = z.object({
+  id: Id.optional().catch(undefined),
+  method: z.string().optional().catch(undefined),
+  params: z
+    .object({
+      name: z.string().optional().catch(undefined),
+      requestId: Id.optional().catch(undefined),
+    })
+    .optional()
+    .catch(undefined),
+});
+type Message = z.output<typeof Message>;
+
+export function createMcpRoute(ports: McpRoutePorts): Route {
+  return async (request, response, record) => {
+    const { headers, method } = request;
+    const closesSession = method === 'DELETE' && sessionOf(request) !== undefined;
+    if (!closesSession && !isPostOfJson(request, response)) return;
+    const principal = await authenticate(headers.authorization, ports);
+    record.tenant = principal.tenant.id;
+    // Nothing is kept of a session, so that there is nothing to close.
+    if (closesSession) {
+      const found = nonceOf(request, principal, ports) !== undefined;
+      return send(response, found ? { status: 200, body: '' } : sessionNotFound(null));
+    }
+    const body = await parsed(request);
+    if (body === malformed) return send(response, notJson);
+    if (Array.isArray(body)) return send(response, noBatches);
+    await answerMessage(body, { request, response, record, principal }, ports);
+  };
+}
+
+interface Asked {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly record: RequestRecord;
+  readonly principal: Principal;
+}
+
+async function answerMessage(body: unknown, asked: Asked, ports: McpRoutePorts): Promise<void> {
+  const { request, response, record, principal } = asked;
+  const message = Message.catch({}).parse(body);
+  describe(message, record, ports);
+  const isLegacy = eraOf(request, body) === 'legacy';
+  // A modern client has no session, whatever its headers say.
+  const session = isLegacy ? sessionOf(request) : undefined;
+  const nonce = session === undefined ? undefined : nonceOf(request, principal, ports);
+  if (session !== undefined && nonce === undefined) {
+    return send(response, sessionNotFound(message.id ?? null));
+  }
+  if (isLegacy && session === undefined && message.method === 'initialize') {
+    response.setHeader('mcp-session-id', ports.sessions.mint(principal));
+  }
+  if (nonce !== undefined && message.method === 'notifications/cancelled') {
+    await announce(cancelKey(nonce, message.params?.requestId), ports);
+    return send(response, { status: 202, body: '' });
+  }
+  const key = nonce === undefined ? undefined : cancelKey(nonce, message.id);
+  const { exchange, refusal } = createExchange(asked, {
+    track: (cancel) =>
+      isLegacy ? trackKey(key, cancel, ports) : trackDisconnect(response, cancel),
+    id: message.id ?? null,
+  });
+  const answer = await ports.mcp.answer(toWebRequest(request.headers), body, exchange);
+  await writeResponse(answer, response, { refusal, stallMs: ports.stallMs });
+}
+
+/** Starts to watch for the client's cancel; returns the way to stop. */
+type Track = (cancel: () => void) => () => void;
+
+function createExchange(
+  { request, response, principal }: Asked,
+  { track, id }: { readonly track: Track; readonly id: RequestId },
+): { readonly exchange: McpExchange; readonly refusal: () => HttpAnswer | undefined } {
+  let refused: HttpAnswer | undefined;
+  const exchange: McpExchange = {
+    principal,
+    idempotencyKey: headerOf(request, 'idempotency-key'),
+    traceparent: headerOf(request, 'traceparent'),
+    congested: () => response.writableNeedDrain,
+    refuse(fault) {
+      if (response.headersSent) return false;
+      refused = toHttpAnswer(fault, { id });
+      return true;
+    },
+    startCall() {
+      const controller = new AbortController();
+      const cancel = () => controller.abort(new Fault('cancelled', 'The client cancelled'));
+      return { signal: controller.signal, settle: track(cancel) };
+    },
+  };
+  return { exchange, refusal: () => refused };
+}
+
+function trackDisconnect(response: ServerResponse, cancel: () => void): () => void {
+  if (response.destroyed) cancel();
+  response.once('close', cancel);
+  return () => void response.off('close', cancel);
+}
+
+function trackKey(
+  key: string | undefined,
+  cancel: () => void,
+  { cancellations }: McpRoutePorts,
+): () => void {
+  return key === undefined ? () => undefined : cancellations.track(key, cancel);
+}
+
+/** A cancel is a request to save work. Losing one is no reason to fail. */
+async function announce(
+  key: string | undefined,
+  { cancellations, onProblem }: McpRoutePorts,
+): Promise<void> {
+  if (key === undefined) return;
+  try {
+    await cancellations.announce(key);
+  } catch (cause) {
+    onProblem('A cancel was not announced', cause);
+  }
+}
+
+const malformed = Symbol('malformed');
+
+async function parsed(request: IncomingMessage): Promise<unknown> {
+  try {
+    return await readJson(request, maxBodyBytes);
+  } catch (cause) {
+    if (cause instanceof BodyTooLarge || cause instanceof ClientGone) throw cause;
+    return malformed;
+  }
+}
+
+function eraOf(request: IncomingMessage, body: unknown): 'legacy' | 'modern' | 'reject' {
+  return classifyInboundRequest({
+    httpMethod: 'POST',
+    protocolVersionHeader: headerOf(request, 'mcp-protocol-version'),
+    mcpMethodHeader: headerOf(request, 'mcp-method'),
+    mcpNameHeader: headerOf(request, 'mcp-name'),
+    body,
+  }).kind;
+}
+
+function describe({ method, params }: Message, record: RequestRecord, ports: McpRoutePorts): void {
+  if (method !== undefined && /^[A-Za-z/_]{1,64}$/.test(method)) record.method = method;
+  if (method !== 'tools/call' || params?.name === undefined) return;
+  if (ports.isTool(params.name)) record.tool = params.name;
+}
+
+const sessionOf = (request: IncomingMessage): string | undefined =>
+  headerOf(request, 'mcp-session-id');
+
+function nonceOf(
+  request: IncomingMessage,
+  principal: Principal,
+  { sessions }: McpRoutePorts,
+): string | undefined {
+  return sessions.verify(sessionOf(request) ?? '', principal);
+}
+
+function headerOf({ headers }: IncomingMessage, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+const notJson = httpError(400, {
+  code: ProtocolErrorCode.ParseError,
+  message: 'The body is not JSON in UTF-8',
+});
+
+// 2025-06-18 removed them; no client of any era needs them.
+const noBatches = httpError(400, {
+  code: ProtocolErrorCode.InvalidRequest,
+  message: 'Batches are not supported',
+});
+
+/** The code that the SDKs use; a client answers it by initializing anew. */
+const sessionNotFound = (id: RequestId): HttpAnswer =>
+  httpError(404, { code: -32_001, message: 'Session not found' }, { id });

@@ -1,0 +1,24 @@
+/**
+ * The seam between the protocol in front and the queue behind: what a call is, and how it ends.
+ * `mcp.ts` makes calls; `call-tool.ts` carries them out.
+ */
+import type { Progress } from '../../shared/queue/invocation.ts';
+import type { Principal } from '../../shared/tenants/tenant.ts';
+
+/** One `tools/call` as the client sees it. */
+export interface ToolCall {
+  readonly principal: Principal;
+  readonly name: string;
+  readonly arguments: Record<string, unknown>;
+  /** Aborts when the client cancels an unsettled call, with a `Fault` as its reason. Never later. */
+  readonly signal: AbortSignal;
+  /** Absent unless the client asked for progress. */
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+  /** W3C trace context, already checked for its form. */
+  readonly traceparent?: string | undefined;
+  /** 1 to 255 printable ASCII characters. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+/** Resolves with a finished `CallToolResult` as JSON text; everything else is a thrown `Fault`. */
+export type CallTool = (call: ToolCall) => Promise<string>;

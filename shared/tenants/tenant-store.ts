@@ -42,6 +42,8 @@ export interface TenantStore {
   writeKey(hash: KeyHash, key: KeyRecord): Promise<void>;
   /** Reads the whole table: for operators, never for a call. */
   listKeys(tenant: TenantId): Promise<readonly StoredKey[]>;
+  /** Every key whose hash starts like that. Reads the whole table, too. */
+  findKeys(hashPrefix: string): Promise<readonly StoredKey[]>;
   revokeKey(hash: KeyHash): Promise<void>;
 }
 
@@ -103,6 +105,13 @@ export function createTenantStore(ports: {
         },
       ),
     );
+  }
+
+  async function allKeys(): Promise<StoredKey[]> {
+    return (await scan(keyKey)).map((item) => ({
+      hash: KeyHash.parse(item['pk']?.S?.slice(keyPrefix.length)),
+      key: fromItem(KeyRecord, item),
+    }));
   }
 
   return {
@@ -167,13 +176,14 @@ export function createTenantStore(ports: {
     writeKey: (hash, key) => write(keyPrefix + hash, keyKey, key),
 
     async listKeys(tenant) {
-      const keys = (await scan(keyKey)).map((item) => ({
-        hash: KeyHash.parse(item['pk']?.S?.slice(keyPrefix.length)),
-        key: fromItem(KeyRecord, item),
-      }));
+      const keys = await allKeys();
       return keys
         .filter(({ key }) => key.tenant === tenant)
         .sort((a, b) => a.key.createdAt - b.key.createdAt);
+    },
+
+    async findKeys(hashPrefix) {
+      return (await allKeys()).filter(({ hash }) => hash.startsWith(hashPrefix));
     },
 
     revokeKey: (hash) => remove(keyPrefix + hash, keyKey),

@@ -1,0 +1,47 @@
+/**
+ * The operator's hands: runs a local cluster, manages tenants and keys. What a command prints on
+ * standard output is its result and nothing else; an error is one line on standard error and exit
+ * code 1.
+ */
+import { Command } from 'commander';
+import { ConfigError } from '../../shared/config/setting.ts';
+import { addKeyCommands } from './keys.ts';
+import type { CliPorts } from './ports.ts';
+import { addTenantCommands } from './tenants.ts';
+import { addUpCommand } from './up.ts';
+
+const ports: CliPorts = {
+  environment: process.env,
+  isTerminal: process.stdout.isTTY,
+  print: (text) => {
+    process.stdout.write(`${text}\n`);
+  },
+};
+
+// Whoever reads our output may be gone before we are: that must not keep a cluster from draining.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
+const program = new Command('mesh').description('Runs a local cluster, manages tenants and keys');
+addUpCommand(program, ports);
+addTenantCommands(program, ports);
+addKeyCommands(program, ports);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  const lines = error instanceof ConfigError || isExpected(error) ? message : oneLine(message);
+  process.stderr.write(`error: ${lines}\n`);
+  process.exitCode = 1;
+}
+// The channel to the bootstrap would keep this process alive.
+if (process.connected) process.disconnect();
+
+/** Errors whose every line was written to be read. */
+function isExpected(error: unknown): boolean {
+  return error instanceof Error && ['SetupError', 'TenantsFileError'].includes(error.name);
+}
+
+function oneLine(message: string): string {
+  return message.split('\n')[0] ?? message;
+}

@@ -73,7 +73,8 @@ export async function writeArtifact(
     try {
       return await put(held === undefined ? { IfNoneMatch: '*' } : { IfMatch: held.etag });
     } catch (error) {
-      if (!isPreconditionFailed(error)) throw error;
+      // Missing: deleted since it was read.
+      if (!isPreconditionFailed(error) && !isMissing(error)) throw error;
     }
   }
   const message = 'The artifact is being written by too many calls at once. Retry in 1 s.';

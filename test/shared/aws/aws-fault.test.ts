@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { toFault } from '../../../shared/aws/aws-fault.ts';
 import { Fault } from '../../../shared/faults.ts';
 import { createCalls, pointSdkAt } from './local-cloud.ts';
 import { startScriptedCloud, type Answer, type ScriptedCloud } from './scripted-cloud.ts';
 
 const secrets =
   'arn:aws:iam::123456789012:role/mesh is not authorized on table/agent-mesh-kv for globex';
-const failure = (status: number, type: string, headers: Record<string, string> = {}): Answer => ({
+const failure = (status: number, type: string): Answer => ({
   status,
-  headers: { 'content-type': 'application/x-amz-json-1.0', ...headers },
+  headers: { 'content-type': 'application/x-amz-json-1.0' },
   body: JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${type}`, message: secrets }),
 });
 
@@ -33,24 +34,16 @@ async function faultAfter(answer: Answer | undefined): Promise<Fault> {
 }
 
 describe('a failure of AWS', () => {
-  test.each(['ProvisionedThroughputExceededException', 'ThrottlingException'])(
-    'by throttling (%s) says when to try again',
-    async (type) => {
-      const fault = await faultAfter(failure(400, type));
-      expect(fault).toMatchObject({ code: 'tool_failed', retryAfterMs: 2_000 });
-      expect(fault.message).toBe('The key-value store is busy. Retry in 2 s.');
-    },
-  );
+  test('by throttling says when to try again', async () => {
+    const fault = await faultAfter(failure(400, 'ThrottlingException'));
+    expect(fault).toMatchObject({ code: 'tool_failed', retryAfterMs: 2_000 });
+    expect(fault.message).toBe('The key-value store is busy. Retry in 2 s.');
+  });
 
   test.each([500, 503])('with a %i says when to try again', async (status) => {
     const fault = await faultAfter(failure(status, 'InternalServerError'));
     expect(fault).toMatchObject({ code: 'tool_failed', retryAfterMs: 1_000 });
     expect(fault.message).toBe('The key-value store did not answer. Retry in 1 s.');
-  });
-
-  test('passes on a waiting time that AWS asked for', async () => {
-    const fault = await faultAfter(failure(400, 'ThrottlingException', { 'retry-after': '1' }));
-    expect(fault.message).toMatch(/Retry in 1 s\.$/);
   });
 
   test('by silence ends at the request timeout, after as many tries as any other', async () => {
@@ -90,6 +83,46 @@ describe('a failure of AWS', () => {
       code: 'tool_failed',
       retryAfterMs: 1_000,
     });
+  });
+});
+
+describe('an error of the SDK', () => {
+  const error = (parts: object) => Object.assign(new Error(secrets), parts);
+  const busy = /^The artifact store is busy\. Retry in 2 s\.$/;
+  const silent = /^The artifact store did not answer\. Retry in 1 s\.$/;
+  const denied = /^The artifact store refused access/;
+
+  test.each([
+    [{ name: 'SlowDown', $metadata: { httpStatusCode: 503 } }, busy],
+    [{ name: 'ProvisionedThroughputExceededException' }, busy],
+    [{ name: 'Odd', $metadata: { httpStatusCode: 429 } }, busy],
+    [{ name: 'Odd', $metadata: { httpStatusCode: 502 } }, silent],
+    [{ name: 'TimeoutError' }, silent],
+    [{ code: 'ECONNRESET' }, silent],
+    [{ code: 'EAI_AGAIN' }, silent],
+    [{ name: 'AccessDenied', $metadata: { httpStatusCode: 403 } }, denied],
+    [{ name: 'SignatureDoesNotMatch', $metadata: { httpStatusCode: 403 } }, denied],
+    [{ name: 'ValidationException', $metadata: { httpStatusCode: 400 } }, /^Internal error$/],
+    [{ $response: 'garbage', $metadata: 7 }, /^Internal error$/],
+  ])('with %j tells a client only what to do', (parts, message) => {
+    expect(toFault(error(parts), 'artifact store').message).toMatch(message);
+  });
+
+  test('passes on the waiting time that AWS asked for, within reason', () => {
+    const asking = (seconds: string) =>
+      toFault(
+        error({ name: 'SlowDown', $response: { headers: { 'retry-after': seconds } } }),
+        'artifact store',
+      );
+    expect(asking('7').message).toMatch(/Retry in 7 s\.$/);
+    expect(asking('86400')).toMatchObject({ retryAfterMs: 60_000 });
+    expect(asking('tomorrow')).toMatchObject({ retryAfterMs: 2_000 });
+  });
+
+  test('that is none is internal, whatever was thrown', () => {
+    for (const thrown of [undefined, null, 'x', 7, {}]) {
+      expect(toFault(thrown, 'artifact store')).toMatchObject({ code: 'internal' });
+    }
   });
 });
 

@@ -52,8 +52,8 @@ function toTable(settings: Settings): string {
 function defaultOf({ schema }: Setting): string {
   const parsed = schema.safeParse(undefined);
   if (!parsed.success) return 'required';
-  const value = Array.isArray(parsed.data) ? parsed.data.join(',') : parsed.data;
-  return value === undefined || value === '' ? '–' : `\`${cell(String(value))}\``;
+  const isNothing = parsed.data === undefined || [parsed.data].flat().length === 0;
+  return isNothing ? '–' : `\`${cell([parsed.data].flat().join(','))}\``;
 }
 
 function cell(text: string): string {

@@ -120,6 +120,10 @@ export function createHttp(ports: HttpPorts): Http {
     inFlight: () => open.size,
     async drain(drainMs) {
       draining = true;
+      // So that nobody sends a further request on a connection that is about to close.
+      for (const response of open) {
+        if (!response.headersSent) response.setHeader('connection', 'close');
+      }
       const closed = app.close();
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, drainMs);
@@ -149,7 +153,7 @@ function isExpected({ headers }: IncomingMessage, allowed: string[]): boolean {
   );
 }
 
-/** Undefined if the request is a POST of JSON; otherwise it has been answered. */
+/** False if the request has been answered here, since it is no POST of JSON. */
 export function isPostOfJson(request: IncomingMessage, response: ServerResponse): boolean {
   if (request.method !== 'POST') {
     const error = { code: ProtocolErrorCode.InvalidRequest, message: 'Method not allowed' };

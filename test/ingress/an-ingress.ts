@@ -7,7 +7,7 @@ import {
 } from '../../services/ingress/ingress.ts';
 import type { RequestRecord } from '../../services/ingress/http.ts';
 import type { CancellationChannel } from '../../services/ingress/cancellations.ts';
-import { TenantId, UserId } from '../../shared/ids.ts';
+import type { TenantId, UserId } from '../../shared/ids.ts';
 import { hashApiKey, newApiKey } from '../../shared/tenants/api-keys.ts';
 import { Tenant, User, type Principal } from '../../shared/tenants/tenant.ts';
 import { createCatalog } from '../../shared/tools/catalog.ts';
@@ -81,8 +81,6 @@ export async function startIngress(
       auth: { mode: 'on' },
       host: '127.0.0.1',
       port: 0,
-      adminHost: '127.0.0.1',
-      adminPort: 0,
       allowedHosts: [],
       ...options,
     },
@@ -92,7 +90,6 @@ export async function startIngress(
       directory: keys.directory,
       cancellations: aChannel(),
       sessionKey: Buffer.alloc(32, 7),
-      reasonsNotReady: async () => [],
       onRequest(record) {
         records.push(record);
         requests.emit('record', record);
@@ -101,10 +98,10 @@ export async function startIngress(
       ...ports,
     },
   );
-  const urls = await ingress.listen();
+  const mcp = await ingress.listen();
   const clients: { close(): Promise<void> }[] = [];
   return {
-    ...urls,
+    mcp,
     ingress,
     key,
     keys,
@@ -115,13 +112,13 @@ export async function startIngress(
     async client(mode: 'auto' | 'legacy' = 'auto', token = key) {
       const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode } });
       await client.connect(
-        new StreamableHTTPClientTransport(new URL(urls.mcp), { requestInit: bearer(token) }),
+        new StreamableHTTPClientTransport(new URL(mcp), { requestInit: bearer(token) }),
       );
       clients.push(client);
       return client;
     },
     /** The v1 package's client, as older programs have it. */
-    async oldClient(token = key, url = urls.mcp) {
+    async oldClient(token = key, url = mcp) {
       const client = new OldClient({ name: 'old', version: '1' });
       const transport = new OldTransport(new URL(url), { requestInit: bearer(token) });
       await client.connect(transport);
@@ -191,8 +188,23 @@ export const legacyCall = (name: string, args: object = {}, id: string | number 
   params: { name, arguments: args },
 });
 
-/** The one JSON-RPC message of an answer, whether it came as JSON or as a stream. */
-export async function messageOf(response: Response): Promise<any> {
+/** What tests look at in a JSON-RPC answer. One of `result` and `error` is there. */
+export interface Answer {
+  readonly id: string | number | null;
+  readonly result: {
+    readonly content: readonly { readonly text: string }[];
+    readonly cacheScope: string;
+    readonly _meta: Readonly<Record<string, unknown>>;
+  };
+  readonly error: {
+    readonly code: number;
+    readonly message: string;
+    readonly data: Readonly<Record<string, unknown>>;
+  };
+}
+
+/** The last JSON-RPC message of an answer, whether it came as JSON or as a stream. */
+export async function messageOf(response: Response): Promise<Answer> {
   const text = await response.text();
   if (!response.headers.get('content-type')?.startsWith('text/event-stream'))
     return JSON.parse(text);

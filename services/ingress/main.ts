@@ -1,0 +1,127 @@
+/** Wires an ingress: configuration, Redis, tenant records, the queue; drains when asked to stop. */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { findPackageJSON } from 'node:module';
+// eslint-disable-next-line no-restricted-imports -- constructed here, used by shared/tenants alone
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { z } from 'zod';
+import { ingressSettings } from '../../shared/config/ingress.ts';
+import { readConfig, type Config } from '../../shared/config/setting.ts';
+import { TenantId, UserId } from '../../shared/ids.ts';
+import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
+import { watchPressure } from '../../shared/queue/pressure.ts';
+import { createRedisClock } from '../../shared/queue/redis-clock.ts';
+import { connectRedis, createGate } from '../../shared/queue/redis.ts';
+import { createReplies } from '../../shared/queue/replies.ts';
+import { closeInOrder, runProcess, untilAskedToStop } from '../../shared/shutdown.ts';
+import { startAdmin } from '../../shared/telemetry/admin.ts';
+import { createLog } from '../../shared/telemetry/log.ts';
+import { createTenantDirectory } from '../../shared/tenants/directory.ts';
+import { subscribeTenantChanges } from '../../shared/tenants/tenant-changes.ts';
+import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
+import { createCatalog } from '../../shared/tools/catalog.ts';
+import { assertAuthAllowed, type Auth } from './authenticate.ts';
+import { createCallTool } from './call-tool.ts';
+import { openCancellationChannel } from './cancellation-channel.ts';
+import { createIngress } from './ingress.ts';
+import { readSessionKey } from './session-key.ts';
+
+/** Of an ingress's queue: it claims nothing, so that it holds no lease. */
+const leaseMs = 0;
+
+async function main(): Promise<void> {
+  const config = readConfig(ingressSettings, process.env);
+  const auth = authOf(config);
+  assertAuthAllowed(auth, config.host);
+  const name = `g-${randomBytes(6).toString('base64url')}`;
+  const log = createLog('ingress', config.logLevel);
+
+  const admission = connectRedis(config.redisUrl, 'admission', log);
+  const commands = connectRedis(config.redisUrl, 'commands', log);
+  const subscriptions = connectRedis(config.redisUrl, 'subscriptions', log);
+  const queue = createInvocationQueue(admission, { name, leaseMs });
+  const holdShards = async () => {
+    for (let shard = 0; shard < config.shards; shard += 1) await queue.hold(shard);
+  };
+  const gate = createGate(admission, holdShards, log);
+  await Promise.all([
+    gate.opened(),
+    ...[commands, subscriptions].map(async (redis) => {
+      if (redis.status !== 'ready') await once(redis, 'ready');
+    }),
+  ]);
+
+  const dynamo = new DynamoDBClient({ region: config.region });
+  const directory = createTenantDirectory({
+    store: createTenantStore({ dynamo, table: config.tenantsTable }),
+  });
+  await subscribeTenantChanges(subscriptions, (change) => directory.invalidate(change));
+  const replies = await createReplies({ name, commands, subscriptions, log });
+  const pressure = watchPressure(commands, log);
+  const catalog = createCatalog({ diagnostics: config.diagnostics });
+
+  const ingress = createIngress(
+    { ...config, auth, version: await readVersion() },
+    {
+      catalog,
+      directory,
+      callTool: createCallTool({
+        catalog,
+        replies,
+        queue,
+        gate,
+        clock: createRedisClock(),
+        refusal: () => pressure.refusal(),
+        replyChannel: replies.channel,
+        callTimeoutMs: config.callTimeoutMs,
+      }),
+      cancellations: await openCancellationChannel('mesh:cancel', { commands, subscriptions }),
+      sessionKey: await readSessionKey(commands, 'mesh:session-key'),
+      onRequest: (record) => log.info(record, 'request'),
+      onProblem: (what, cause) => log.error({ err: cause }, what),
+    },
+  );
+  const admin = await startAdmin(config.adminPort, {
+    notReady: () => [
+      ...(ingress.isDraining ? ['draining'] : []),
+      ...(gate.isOpen ? [] : ['no connection to Redis']),
+    ],
+    gauges: () => ingress.gauges(),
+  });
+  const addresses = { mcp: await ingress.listen(), admin: admin.url };
+  process.send?.(addresses);
+  log.info({ name, ...addresses }, 'ingress ready');
+
+  const reason = await untilAskedToStop();
+  log.info({ reason, ...ingress.gauges() }, 'ingress draining');
+  await closeInOrder(
+    [
+      ['requests', () => ingress.drain(config.drainMs)],
+      ['admin port', () => admin.close()],
+      ['pressure', async () => pressure.close()],
+      ['AWS sockets', async () => dynamo.destroy()],
+      [
+        'Redis',
+        async () => [admission, commands, subscriptions].forEach((each) => each.disconnect()),
+      ],
+    ],
+    {
+      stepTimeoutMs: config.drainMs + 5_000,
+      onProblem: (step, cause) => log.error({ step, err: cause }, 'could not close in order'),
+    },
+  );
+  log.info('ingress stopped');
+}
+
+function authOf({ auth, defaultTenant, defaultUser }: Config<typeof ingressSettings>): Auth {
+  if (auth === 'on') return { mode: 'on' };
+  return { mode: 'off', tenant: TenantId.parse(defaultTenant), user: UserId.parse(defaultUser) };
+}
+
+async function readVersion(): Promise<string> {
+  const manifest = await readFile(findPackageJSON('..', import.meta.url) ?? '', 'utf8');
+  return z.object({ version: z.string() }).parse(JSON.parse(manifest)).version;
+}
+
+await runProcess(main);

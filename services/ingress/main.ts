@@ -45,12 +45,16 @@ async function main(): Promise<void> {
     for (let shard = 0; shard < config.shards; shard += 1) await queue.hold(shard);
   };
   const gate = createGate(admission, holdShards, log);
-  await Promise.all([
+  const asked = untilAskedToStop();
+  const connected = Promise.all([
     gate.opened(),
     ...[commands, subscriptions].map(async (redis) => {
       if (redis.status !== 'ready') await once(redis, 'ready');
     }),
   ]);
+  // Without Redis this waits for ever, but not for longer than somebody wants it.
+  const reasonToStop = await Promise.race([connected.then(() => undefined), asked]);
+  if (reasonToStop !== undefined) return;
 
   const dynamo = new DynamoDBClient({ region: config.region });
   const directory = createTenantDirectory({
@@ -93,7 +97,7 @@ async function main(): Promise<void> {
   process.send?.(addresses);
   log.info({ name, ...addresses }, 'ingress ready');
 
-  const reason = await untilAskedToStop();
+  const reason = await asked;
   log.info({ reason, ...ingress.gauges() }, 'ingress draining');
   await closeInOrder(
     [

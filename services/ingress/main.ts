@@ -10,6 +10,7 @@ import { ingressSettings } from '../../shared/config/ingress.ts';
 import { readConfig, type Config } from '../../shared/config/setting.ts';
 import { TenantId, UserId } from '../../shared/ids.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
+import { cancelChannel, sessionKeyName } from '../../shared/queue/names.ts';
 import { watchPressure } from '../../shared/queue/pressure.ts';
 import { createRedisClock } from '../../shared/queue/redis-clock.ts';
 import { connectRedis, createGate } from '../../shared/queue/redis.ts';
@@ -27,9 +28,6 @@ import { openCancellationChannel } from './cancellation-channel.ts';
 import { createIngress } from './ingress.ts';
 import { readSessionKey } from './session-key.ts';
 
-/** Of an ingress's queue: it claims nothing, so that it holds no lease. */
-const leaseMs = 0;
-
 async function main(): Promise<void> {
   const config = readConfig(ingressSettings, process.env);
   const auth = authOf(config);
@@ -40,7 +38,7 @@ async function main(): Promise<void> {
   const admission = connectRedis(config.redisUrl, 'admission', log);
   const commands = connectRedis(config.redisUrl, 'commands', log);
   const subscriptions = connectRedis(config.redisUrl, 'subscriptions', log);
-  const queue = createInvocationQueue(admission, { name, leaseMs });
+  const queue = createInvocationQueue(admission, { name, leaseMs: config.leaseMs });
   const holdShards = async () => {
     for (let shard = 0; shard < config.shards; shard += 1) await queue.hold(shard);
   };
@@ -80,8 +78,8 @@ async function main(): Promise<void> {
         replyChannel: replies.channel,
         callTimeoutMs: config.callTimeoutMs,
       }),
-      cancellations: await openCancellationChannel('mesh:cancel', { commands, subscriptions }),
-      sessionKey: await readSessionKey(commands, 'mesh:session-key'),
+      cancellations: await openCancellationChannel(cancelChannel, { commands, subscriptions }),
+      sessionKey: await readSessionKey(commands, sessionKeyName),
       onRequest: (record) => log.info(record, 'request'),
       onProblem: (what, cause) => log.error({ err: cause }, what),
     },

@@ -14,6 +14,11 @@ export const clusterSettings = {
     schema: integer(1, 256).default(1),
     doc: 'Shards over which new tenants are spread. A tenant keeps the shard it was created on.',
   }),
+  leaseMs: setting({
+    env: 'WORKER_LEASE_MS',
+    schema: integer(500, 600_000).default(10_000),
+    doc: 'Milliseconds a lease lasts unless renewed, the same in every process. A dead worker’s calls run again after at most this plus one second; so long is also the pause after a restart of Redis.',
+  }),
   region: setting({
     env: 'AWS_REGION',
     schema: z.string().default('us-west-2'),

@@ -9,11 +9,6 @@ export const workerSettings = {
     schema: integer(1, 4_096).default(64),
     doc: 'Invocations that one worker runs at once.',
   }),
-  leaseMs: setting({
-    env: 'WORKER_LEASE_MS',
-    schema: integer(500, 600_000).default(10_000),
-    doc: 'Milliseconds a lease lasts unless renewed. A dead worker’s calls run again after at most this plus one second.',
-  }),
   drainMs: setting({
     env: 'WORKER_DRAIN_MS',
     schema: integer(0, 600_000).default(25_000),

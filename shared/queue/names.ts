@@ -57,3 +57,9 @@ export const workerChannel = (worker: string): string => `mesh:worker:${worker}`
 
 /** Where every process hears that a tenant's record, users or keys changed: the tenant's id. */
 export const tenantsChannel = 'mesh:tenants';
+
+/** Where every ingress hears that a 2025-era client cancels a request: its session's nonce and request id. */
+export const cancelChannel = 'mesh:cancel';
+
+/** String: signs the sessions of 2025-era clients at every ingress. */
+export const sessionKeyName = 'mesh:session-key';

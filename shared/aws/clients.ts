@@ -12,7 +12,7 @@ import type { TenantId } from '../ids.ts';
 import { tenantCredentials } from './credentials.ts';
 import { guardPlacement, leaseGuard } from './lease-guard.ts';
 
-export interface TenantClients {
+interface TenantClients {
   readonly dynamodb: DynamoDBClient;
   readonly s3: S3Client;
   /** Never retries: a lost answer must not publish an event twice. */

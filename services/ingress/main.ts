@@ -1,10 +1,10 @@
 /** Wires an ingress: configuration, Redis, tenant records, the queue; drains when asked to stop. */
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { findPackageJSON } from 'node:module';
 // eslint-disable-next-line no-restricted-imports -- constructed here, used by shared/tenants alone
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { ingressSettings } from '../../shared/config/ingress.ts';
 import { readConfig, type Config } from '../../shared/config/setting.ts';
@@ -44,12 +44,7 @@ async function main(): Promise<void> {
   };
   const gate = createGate(admission, holdShards, log);
   const asked = untilAskedToStop();
-  const connected = Promise.all([
-    gate.opened(),
-    ...[commands, subscriptions].map(async (redis) => {
-      if (redis.status !== 'ready') await once(redis, 'ready');
-    }),
-  ]);
+  const connected = Promise.all([gate.opened(), untilReady(commands), untilReady(subscriptions)]);
   // Without Redis this waits for ever, but not for longer than somebody wants it.
   const reasonToStop = await Promise.race([connected.then(() => undefined), asked]);
   if (reasonToStop !== undefined) return;
@@ -119,6 +114,14 @@ async function main(): Promise<void> {
 function authOf({ auth, defaultTenant, defaultUser }: Config<typeof ingressSettings>): Auth {
   if (auth === 'on') return { mode: 'on' };
   return { mode: 'off', tenant: TenantId.parse(defaultTenant), user: UserId.parse(defaultUser) };
+}
+
+/** Never rejects: a connection that fails is made again. */
+function untilReady(redis: Redis): Promise<void> {
+  if (redis.status === 'ready') return Promise.resolve();
+  return new Promise((resolve) => {
+    redis.once('ready', resolve);
+  });
 }
 
 async function readVersion(): Promise<string> {

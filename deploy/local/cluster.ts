@@ -66,13 +66,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { ingresses = 1, workers = 1, port, environment } = options;
   const { onStep = () => undefined, onLoss = () => undefined } = options;
   const settings = readConfig(clusterSettings, environment);
-  const firstPort = port ?? 0;
-  if (port !== undefined)
-    await assertFree(Array.from({ length: 2 * ingresses }, (_, i) => firstPort + i));
-
   await using undo = new AsyncDisposableStack();
   const folder = await openDataFolder(options.dataDir);
   undo.defer(() => folder.release());
+  if (port !== undefined) await assertFree(range(port, 2 * ingresses));
   const [redis, aws] = await openBackends(folder, { ...options, onStep }, undo);
 
   onStep('Creating tables, bucket and event bus');
@@ -111,6 +108,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     broken: Promise.race([fleet.broken, lossOf('Redis', redis), lossOf('The local AWS', aws)]),
     close: () => started.disposeAsync(),
   };
+}
+
+function range(first: number, length: number): readonly number[] {
+  return Array.from({ length }, (_, index) => first + index);
 }
 
 async function openBackends(

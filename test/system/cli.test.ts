@@ -1,0 +1,107 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { callTool } from '../../deploy/local/first-call.ts';
+import { mesh, startUp, type RunningUp } from '../support/mesh.ts';
+import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
+
+let data: TempDir;
+let running: RunningUp;
+
+beforeAll(async () => {
+  data = await makeTempDir();
+  running = await startUp(data.path);
+});
+
+afterAll(async () => {
+  const ended = new Promise((resolve) => running.child.once('exit', resolve));
+  running.child.kill('SIGTERM');
+  await ended;
+  await data[Symbol.asyncDispose]();
+});
+
+async function run(...args: string[]) {
+  return mesh(...args, '--data', data.path);
+}
+
+async function applyFile(text: string) {
+  const file = join(data.path, 'tenants.yaml');
+  await writeFile(file, text);
+  return run('tenants', 'apply', file);
+}
+
+describe('the cli', { timeout: 60_000 }, () => {
+  test('makes a tenant and a key that works at once, and a revoked key stops at once', async () => {
+    const applied = await applyFile('tenants:\n  - id: acme\n    users: [{ id: ann }]\n');
+    expect(applied).toMatchObject({ code: 0, stderr: '' });
+    expect(applied.stdout).toBe('ID    CHANGE   VERSION  USERS\nacme  created  1        1\n');
+
+    const created = await run(
+      'keys',
+      'create',
+      '--tenant',
+      'acme',
+      '--user',
+      'ann',
+      '--expires',
+      '30d',
+    );
+    expect(created.stdout).toMatch(/^am_[\w-]{43}\n$/);
+    const apiKey = created.stdout.trim();
+    const call = { mcp: running.up.mcp, apiKey, tool: 'kv_get', arguments: { key: 'none' } };
+    expect(await callTool(call)).toEqual({ value: null });
+
+    const listed = await run('keys', 'list', '--tenant', 'acme', '--json');
+    const [key] = JSON.parse(listed.stdout);
+    expect(key).toMatchObject({ user: 'ann', state: 'valid' });
+    expect(listed.stdout).not.toContain(apiKey);
+    expect(await run('keys', 'revoke', key.id)).toMatchObject({ code: 0 });
+    await expect(callTool(call)).rejects.toThrow('401');
+  });
+
+  test('lists and shows tenants for people and for machines', async () => {
+    await applyFile(
+      'tenants:\n  - id: shown\n    weight: 2\n    users: [{ id: bob, role: Viewer }]\n',
+    );
+    const list = await run('tenants', 'list');
+    expect(list.stdout).toMatch(/^ID +NAME +STATUS +CONCURRENCY +WEIGHT +SHARD +VERSION\n/);
+    expect(list.stdout).toMatch(/^demo-tenant +Demo +active +10 +1 +0 +1$/m);
+    const shown = await run('tenants', 'show', 'shown', '--json');
+    expect(JSON.parse(shown.stdout)).toMatchObject({
+      id: 'shown',
+      weight: 2,
+      users: [{ id: 'bob', role: 'Viewer' }],
+    });
+  });
+
+  test('refuses a bad file whole, by line and field', async () => {
+    const { code, stdout, stderr } = await applyFile(
+      'tenants:\n  - id: half\n  - id: other\n    limits: { concurrency: -1 }\n',
+    );
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^error: \S+tenants\.yaml: line 4, tenants\[1\]\.limits\.concurrency: /);
+    expect((await run('tenants', 'show', 'half')).code).toBe(1);
+  });
+
+  test.each([
+    [['tenants', 'show', 'nobody'], 'error: There is no tenant nobody.\n'],
+    [
+      ['keys', 'create', '--tenant', 'nobody', '--user', 'ann'],
+      'error: There is no tenant nobody.\n',
+    ],
+    [
+      ['keys', 'create', '--tenant', 'demo-tenant', '--user', 'ann'],
+      'error: Tenant demo-tenant has no user ann.\n',
+    ],
+    [['keys', 'revoke', '0123456789ab'], 'error: There is no key 0123456789ab.\n'],
+  ])('answers %j with one line and exit code 1', async (args, stderr) => {
+    expect(await run(...args)).toEqual({ code: 1, stdout: '', stderr });
+  });
+
+  test('says that no cluster runs where none runs', async () => {
+    const { code, stderr } = await mesh('tenants', 'list', '--data', join(data.path, 'elsewhere'));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: No running cluster found: [^\n]+\n$/);
+  });
+});

@@ -74,8 +74,8 @@ export function createMcp(ports: McpPorts): Mcp {
     );
     return server;
   };
-  // Listening for changes needs a stream per client, which this endpoint does not offer.
-  const handler = createMcpHandler(serve, { maxSubscriptions: 0 });
+  // No kind of change is announced, so that the SDK acknowledges a `subscriptions/listen` and ends it.
+  const handler = createMcpHandler(serve);
 
   return {
     async answer(request, body, exchange) {

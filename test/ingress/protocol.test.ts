@@ -287,8 +287,6 @@ describe('progress', () => {
 describe('what is not offered', () => {
   test('gets the protocol’s own answer in each era', async () => {
     await using mesh = await startIngress();
-    const listen = modern('subscriptions/listen', { filter: {} });
-    expect((await messageOf(await post(mesh, listen.body, listen.headers))).error).toBeDefined();
     const unknown = modern('no/such');
     const answer = await post(mesh, unknown.body, unknown.headers);
     expect(answer.status).toBe(404);
@@ -297,7 +295,16 @@ describe('what is not offered', () => {
     expect((await messageOf(old)).error.code).toBe(-32_601);
   });
 
-  test('holds for versions and headers that do not agree', async () => {
+  test('holds no stream open for changes that are never announced', async () => {
+    await using mesh = await startIngress();
+    const listen = modern('subscriptions/listen', { notifications: { toolsListChanged: true } });
+    const response = await post(mesh, listen.body, listen.headers);
+    const text = await response.text();
+    expect(text).toContain('notifications/subscriptions/acknowledged');
+    expect(text).toContain('"notifications":{}');
+  });
+
+  test('includes versions and headers that do not agree', async () => {
     await using mesh = await startIngress();
     const { body, headers } = modern('tools/call', { name: 'kv_get' });
     const mismatch = await post(mesh, body, { ...headers, 'mcp-name': 'kv_set' });

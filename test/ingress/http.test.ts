@@ -267,6 +267,13 @@ describe('a body', () => {
     expect((await post(mesh, call)).status).toBe(200);
   });
 
+  test('of an unknown caller is not waited for', async () => {
+    await using mesh = await startIngress();
+    const response = await post(mesh, large(3 * mib), { authorization: undefined });
+    expect(response.status).toBe(401);
+    expect((await post(mesh, call)).status).toBe(200);
+  });
+
   test('of 5 MiB that does not say so gets 413 without a reset', async () => {
     await using mesh = await startIngress();
     const { port } = new URL(mesh.mcp);

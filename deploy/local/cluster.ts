@@ -51,7 +51,7 @@ export interface Cluster extends Pick<Fleet, 'ingresses' | 'workers' | 'startWor
   readonly demo: Demo;
   readonly redis: string;
   readonly aws: AwsAccess;
-  readonly upFile: string;
+  readonly folder: Omit<DataFolder, 'release'>;
   /** Resolves with a reason once something is gone without which no call is answered. */
   readonly broken: Promise<string>;
   /** Drains and stops everything, in order. */
@@ -104,7 +104,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     demo,
     redis: redis.url,
     aws: aws.access,
-    upFile: folder.upFile,
+    folder,
     broken: Promise.race([fleet.broken, lossOf('Redis', redis), lossOf('The local AWS', aws)]),
     close: () => started.disposeAsync(),
   };

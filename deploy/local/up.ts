@@ -46,12 +46,12 @@ async function serve(cluster: Cluster, serving: Serving): Promise<void> {
     const first = await Promise.race([asked, cluster.broken, sayHello(up)]);
     if (typeof first === 'object') {
       print(describe(up, first.curl, performance.now() - startedAt));
-      await writePrivate(cluster.upFile, `${JSON.stringify(up, undefined, 2)}\n`);
+      await writePrivate(cluster.folder.upFile, `${JSON.stringify(up, undefined, 2)}\n`);
     }
     steps.end();
     loss = await Promise.race([asked, cluster.broken]);
   } finally {
-    await rm(cluster.upFile, { force: true });
+    await rm(cluster.folder.upFile, { force: true });
     steps.begin('Finishing accepted calls');
     await cluster.close();
   }

@@ -1,7 +1,6 @@
 /** `mesh up`: a whole cluster on this machine, until Ctrl-C. */
 import { Option, type Command } from 'commander';
 import { readTenantsFile } from '../../deploy/local/read-tenants-file.ts';
-import { runUp } from '../../deploy/local/up.ts';
 import { dataOption, type DataOptions } from './data-option.ts';
 import { wholeNumber } from './options.ts';
 import type { CliPorts } from './ports.ts';
@@ -44,6 +43,8 @@ export function addUpCommand(program: Command, ports: CliPorts): void {
 async function up(options: UpCommandOptions, ports: CliPorts): Promise<void> {
   const { workers, ingresses, port, aws, diagnostics = false } = options;
   const tenants = options.tenants === undefined ? [] : await readTenantsFile(options.tenants);
+  // The other commands start faster without it.
+  const { runUp } = await import('../../deploy/local/up.ts');
   await runUp(
     {
       dataDir: options.data,

@@ -67,13 +67,11 @@ export async function startUp(
       })
     : spawn(process.execPath, args, { env: environment() });
   const output = collect(child);
-  const up = await vi.waitFor(
-    async () => {
-      if (child.exitCode !== null) throw new Error(`ended: ${output().stderr}`);
-      return readUpFile(join(dataDir, 'up.json'));
-    },
-    { timeout: startTimeoutMs, interval: 25 },
-  );
+  const upFile = join(dataDir, 'up.json');
+  const up = await Promise.race([
+    vi.waitFor(() => readUpFile(upFile), { timeout: startTimeoutMs, interval: 25 }),
+    once(child, 'exit').then(() => Promise.reject(new Error(`ended: ${output().stderr}`))),
+  ]);
   return { child, up, port, output, pids: () => descendants(child.pid ?? 0) };
 }
 

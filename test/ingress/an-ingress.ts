@@ -16,7 +16,7 @@ import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { EventEmitter } from 'node:events';
 
-export const modernVersion = '2026-07-28';
+const modernVersion = '2026-07-28';
 
 export function aPrincipal(
   tenant: string,
@@ -131,11 +131,10 @@ export async function startIngress(
     },
   };
 }
-export type RunningIngress = Awaited<ReturnType<typeof startIngress>>;
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 
-export const jsonHeaders = {
+const jsonHeaders = {
   'content-type': 'application/json',
   accept: 'application/json, text/event-stream',
 };

@@ -1,0 +1,33 @@
+/** The local AWS as a process of its own: listens, says where, and closes in order when asked to stop. */
+import { untilAskedToStop } from '../../../shared/shutdown.ts';
+import { startLocalAws } from './server.ts';
+
+const { env } = process;
+const aws = await startLocalAws({
+  port: Number(env['LOCAL_AWS_PORT'] ?? 0),
+  dataDir: required('LOCAL_AWS_DATA_DIR'),
+  region: env['AWS_REGION'] ?? 'us-west-2',
+  credentials: {
+    accessKeyId: required('AWS_ACCESS_KEY_ID'),
+    secretAccessKey: required('AWS_SECRET_ACCESS_KEY'),
+  },
+  names: {
+    kvTable: env['AGENT_MESH_KV_TABLE'] ?? 'agent-mesh-kv',
+    artifactsBucket: env['AGENT_MESH_ARTIFACTS_BUCKET'] ?? 'agent-mesh-artifacts',
+    eventBus: env['AGENT_MESH_EVENT_BUS'] ?? 'agent-mesh-events',
+  },
+});
+const stopping = untilAskedToStop();
+const ready = { url: aws.url };
+process.stdout.write(`${JSON.stringify(ready)}\n`);
+process.send?.(ready);
+await stopping;
+await aws.close();
+// An IPC channel that is still open would keep the process alive.
+if (process.connected) process.disconnect();
+
+function required(name: string): string {
+  const value = env[name];
+  if (value === undefined || value === '') throw new Error(`${name} is not set`);
+  return value;
+}

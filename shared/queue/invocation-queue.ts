@@ -151,6 +151,7 @@ export function createInvocationQueue(
         nextToken(),
         leaseMs,
         name,
+        isFinal(reply) ? 1 : 0,
       ]);
       return { settled: outcome === 'settled', leases: toLeases(shard, now, taken) };
     },
@@ -191,6 +192,12 @@ export function createInvocationQueue(
 
     hold: (shard) => run('hold', Answer.hold, shard, [leaseMs]),
   };
+}
+
+/** Whether a retry under the same idempotency key is to get this reply, rather than run. */
+function isFinal(reply: Reply): boolean {
+  if (reply.status === 'faulted') return reply.fault.retryAfterMs === undefined;
+  return reply.status === 'completed';
 }
 
 /** Fields of a job hash as BullMQ and `admit.lua` write them. */

@@ -32,7 +32,7 @@ export const indexSuffixes = {
 
 /** What follows the index prefix and takes a subject. */
 export const subjectSuffixes = {
-  /** String, expiring: `<token>\n<reply>`; the token settled the call, `-` if nobody ran it. */
+  /** String, expiring: `<by> <fingerprint>\n<reply>`; for `by` see `scripts/conclude.lua`. */
   reply: 'reply:',
   /** Set: reply channels of those who wait for one call besides the first. */
   waiters: 'waiters:',

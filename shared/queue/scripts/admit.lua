@@ -33,8 +33,9 @@ if job.exists then
   end
   return answer('attached', redis.call('ZSCORE', DEADLINES, member(tenant, id)))
 end
-local stored = fingerprint ~= '' and redis.call('GET', REPLY .. id)
-if stored and string.sub(stored, 1, 1) ~= '-' then
+local stored = redis.call('GET', REPLY .. id)
+-- Without an idempotency key the same id comes again only if an answer was lost on the way.
+if stored and (fingerprint == '' or string.sub(stored, 1, 1) ~= '-') then
   local _, last, before = string.find(stored, '^%S+ (%S*)\n')
   if before ~= fingerprint then return answer('conflict') end
   return answer('replied', string.sub(stored, last + 1))
@@ -67,7 +68,7 @@ if tonumber(pace[1] or 0) + #data > backlogBytes then
 end
 
 local function spend(subject, arrival)
-  redis.call('SET', RATE .. subject, string.format('%.3f', arrival), 'PX', math.ceil(arrival - exact))
+  redis.call('SET', RATE .. subject, string.format('%.3f', arrival), 'PX', math.max(1, math.ceil(arrival - exact)))
 end
 spend(tenant, tenantArrival)
 spend(member(tenant, user), userArrival)

@@ -14,7 +14,7 @@ local function arm(tenant)
     redis.call('ZREM', READY, tenant)
     redis.call('ZREM', BUSY, tenant)
     redis.call('DEL', queue .. 'marker', queue .. 'stalled', queue .. 'stalled-check', queue .. 'id')
-    redis.call('HDEL', queue .. 'meta', 'backlogBytes')
+    redis.call('HDEL', queue .. 'meta', 'backlogBytes', 'settledAt')
     if redis.call('EXISTS', BUSY) == 0 then
       redis.call('DEL', TAG)
     elseif finish <= clock then

@@ -1,13 +1,14 @@
 -- cancel: ends a waiting call, or tells the worker that runs it.
 -- KEYS  1 index prefix
 -- ARGV  1 tenant  2 id  3 prefix of the workers' channels
--- Returns 'removed', 'asked' (it runs; its worker has been told and will find the mark), or 'gone'.
+-- Returns 'removed', 'asked' (it runs or had begun; its worker has been told or will find the mark), or 'gone'.
 local tenant, id = ARGV[1], ARGV[2]
 local job = jobOf(tenant, id)
 if not job.exists then
   return 'gone'
 end
-if remove(tenant, id) then
+-- A call that had begun is ended by its next claim, which knows that its outcome is unknown.
+if not job.begun and remove(tenant, id) then
   conclude(tenant, id, '-', '{"v":1,"id":"' .. id .. '","status":"cancelled"}\n', job)
   arm(tenant)
   return 'removed'

@@ -39,6 +39,13 @@ const parts = {
 } as const satisfies Record<string, readonly string[]>;
 export type ScriptName = keyof typeof parts;
 
+/**
+ * A full Redis refuses new work, in admit's first line, and lets everything pass that finishes what
+ * is there: under noeviction it could not be drained otherwise.
+ */
+const firstLine = (name: ScriptName): string =>
+  name === 'admit' ? '#!lua' : '#!lua flags=allow-oom';
+
 const BullModule = z.record(z.string(), z.object({ content: z.string() }).optional());
 
 function isBull(part: string): part is BullScript {
@@ -71,6 +78,7 @@ const read = (name: string): string =>
 export function composeScripts(): Readonly<Record<ScriptName, string>> {
   const compose = (name: ScriptName): string =>
     [
+      firstLine(name),
       names(),
       read('prelude'),
       ...parts[name].map((part) => (isBull(part) ? bullFunction(part) : read(part))),

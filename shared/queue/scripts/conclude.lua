@@ -1,7 +1,8 @@
 -- conclude(tenant, id, by, reply, job): the bookkeeping of a call that has just left its queue:
 -- store the reply, tell everyone who waits, give back its share of the backlog.
--- `by` is the token that settled it, or '-' if nobody ran it, in which case a retry under the same
--- idempotency key may run. `job` is what jobOf() read before the job went away.
+-- `by` is the token that settled it, or '~' if it had begun and nobody settled it. With a '-' in front,
+-- or alone if nobody ran it, a retry under the same idempotency key runs again.
+-- `job` is what jobOf() read before the job went away.
 local function jobOf(tenant, id)
   local fields = redis.call('HMGET', queueOf(tenant) .. id, 'replyTo', 'replyTtl', 'bytes', 'fingerprint', 'begun')
   return {
@@ -24,7 +25,11 @@ local function conclude(tenant, id, by, reply, job)
   redis.call('HINCRBY', meta, 'backlogBytes', -job.bytes)
 
   -- Mean time between settlements while there is work, for the waiting time of a full backlog.
+  -- arm() forgets `settledAt` when the work ends.
   local pace = redis.call('HMGET', meta, 'settledAt', 'gapMs')
-  local gap = math.min(now - tonumber(pace[1] or now), 10000)
-  redis.call('HSET', meta, 'settledAt', whole(now), 'gapMs', 0.8 * tonumber(pace[2] or gap) + 0.2 * gap)
+  redis.call('HSET', meta, 'settledAt', whole(now))
+  if pace[1] then
+    local gap = math.min(now - tonumber(pace[1]), 10000)
+    redis.call('HSET', meta, 'gapMs', 0.8 * tonumber(pace[2] or gap) + 0.2 * gap)
+  end
 end

@@ -1,11 +1,13 @@
 -- applyLimits(tenant, cap, weight, version): writes a tenant's limits unless newer ones are there.
 -- Without a cap BullMQ would start everything, and without maxLenEvents keep 10,000 events.
+-- `limitsVersion`, because every stock BullMQ `Queue` writes its own `version` into the same hash.
 -- Returns true if they were written.
 local function applyLimits(tenant, cap, weight, version)
   local meta = queueOf(tenant) .. 'meta'
-  if tonumber(redis.call('HGET', meta, 'version') or 0) >= tonumber(version) then
+  if tonumber(redis.call('HGET', meta, 'limitsVersion') or 0) >= tonumber(version) then
     return false
   end
-  redis.call('HSET', meta, 'concurrency', cap, 'weight', weight, 'version', version, 'opts.maxLenEvents', 0)
+  redis.call('HSET', meta, 'concurrency', cap, 'weight', weight, 'limitsVersion', version,
+    'opts.maxLenEvents', 0)
   return true
 end

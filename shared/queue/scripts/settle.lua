@@ -3,6 +3,8 @@
 -- KEYS  1 index prefix
 -- ARGV  1 tenant  2 id  3 token  4 reply
 --       5 how many next calls at most  6 token of that claim  7 lease in ms  8 worker
+--       9 1 if a retry under the same idempotency key is to get this reply, 0 if it may run again
+--         (which it may not once the call had begun)
 -- Returns {'settled' | 'lost', Redis time in ms, list of taken calls (see take.lua)}.
 local tenant, id, token, reply = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local queue = queueOf(tenant)
@@ -23,9 +25,10 @@ local function settle()
   if type(code) == 'number' and code < 0 then
     -- Our own settlement, resent because its answer was lost on the way.
     local stored = redis.call('GET', REPLY .. id)
-    return stored and string.sub(stored, 1, #token + 1) == token .. ' '
+    return stored and string.gsub(string.match(stored, '^%S+'), '^%-', '') == token
   end
-  conclude(tenant, id, token, reply, job)
+  local kept = ARGV[9] == '1' or job.begun
+  conclude(tenant, id, kept and token or '-' .. token, reply, job)
   arm(tenant)
   return true
 end

@@ -11,8 +11,9 @@ local function recover(tenant)
   local lost = false
   for _, id in ipairs(redis.call('LRANGE', queue .. 'active', 0, -1)) do
     local left = redis.call('PTTL', queue .. id .. ':lock')
-    if left > 0 then
-      nextCheck = math.min(nextCheck, now + left + 1)
+    -- In the very millisecond of its end a lock still exists, with 0 left.
+    if left ~= -2 then
+      nextCheck = math.min(nextCheck, now + math.max(left, 0) + 1)
     else
       -- BullMQ asks for two sweeps before it believes in a stalled job; a missing lock is proof enough.
       redis.call('SADD', queue .. 'stalled', id)
@@ -34,19 +35,33 @@ local function recover(tenant)
   arm(tenant)
 end
 
+local function forget(tenant, id)
+  for _, set in ipairs({ 'completed', 'failed', 'delayed', 'prioritized' }) do
+    redis.call('ZREM', queueOf(tenant) .. set, id)
+  end
+  redis.call('DEL', queueOf(tenant) .. id)
+end
+
 local function expire(entry)
   local tenant, id = string.match(entry, '^([^/]+)/(.+)$')
   local job = jobOf(tenant, id)
   if not job.exists then
     redis.call('ZREM', DEADLINES, entry)
-  elseif remove(tenant, id) then
-    local begun = job.begun and 'true' or 'false'
-    conclude(tenant, id, '-', '{"v":1,"id":"' .. id .. '","status":"expired","begun":' .. begun .. '}\n', job)
-    arm(tenant)
-    expired[#expired + 1] = entry
-  else
+    redis.call('DEL', WAITERS .. id)
+  elseif redis.call('LPOS', queueOf(tenant) .. 'active', id) then
     -- It runs: its worker ends it, or the lease does. Look again soon.
     redis.call('ZADD', DEADLINES, now + 500, entry)
+  else
+    local begun = job.begun
+    if not remove(tenant, id) then
+      -- A stock BullMQ tool has taken it elsewhere, and what became of it nobody knows.
+      forget(tenant, id)
+      begun = true
+    end
+    local reply = '{"v":1,"id":"' .. id .. '","status":"expired","begun":' .. tostring(begun and true or false) .. '}\n'
+    conclude(tenant, id, begun and '~' or '-', reply, job)
+    arm(tenant)
+    expired[#expired + 1] = entry
   end
 end
 

@@ -14,6 +14,7 @@ local function take(n, token, leaseMs, worker)
     local tenant, start = popped[1], tonumber(popped[2])
     if not tenant then break end
     local queue = queueOf(tenant)
+    local started = false
     local limits = redis.call('HMGET', queue .. 'meta', 'concurrency', 'weight')
     if limits[1] then
       local attempt = token .. '.' .. (#taken + 1)
@@ -22,13 +23,19 @@ local function take(n, token, leaseMs, worker)
         queue .. 'stalled', queue .. 'limiter', queue .. 'delayed', queue .. 'paused',
         queue .. 'meta', queue .. 'pc', queue .. 'marker',
       }, { queue, whole(now), cmsgpack.pack({ token = attempt, lockDuration = leaseMs, name = worker }) })
-      if type(job[1]) == 'table' then
+      started = type(job[1]) == 'table'
+      if started then
         redis.call('HSET', TAG, '', start, tenant, start + 1 / tonumber(limits[2] or 1))
         redis.call('ZADD', BUSY, 'LT', now + leaseMs, tenant)
         taken[#taken + 1] = { tenant, job[2], attempt, job[1] }
       end
     end
     arm(tenant)
+    if not started then
+      -- BullMQ had a reason of its own, such as a rate limit set by its tools. The next sweep looks
+      -- again; armed as it is, the tenant would be popped without end.
+      redis.call('ZREM', READY, tenant)
+    end
   end
   ring()
   return taken

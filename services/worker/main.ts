@@ -25,6 +25,7 @@ import { hearCancels, renewLeases, sweepShards } from './upkeep.ts';
 const bellTimeoutSeconds = 5;
 
 async function main(): Promise<void> {
+  const asked = untilAskedToStop();
   const config = readConfig(workerSettings, process.env);
   const { leaseMs, shards } = config;
   const name = `w-${randomBytes(6).toString('base64url')}`;
@@ -92,7 +93,8 @@ async function main(): Promise<void> {
     },
   );
   const upkeep = { queue, gate, running: slots.running, log };
-  await gate.opened();
+  // Whoever starts this process may give up before Redis answers.
+  if ((await Promise.race([gate.opened(), asked])) !== undefined) return;
   await hearCancels(name, subscriptions, slots.running);
   const stopRenewing = renewLeases(leaseMs, upkeep);
   const stopSweeping = sweepShards(shards, upkeep);
@@ -106,7 +108,7 @@ async function main(): Promise<void> {
   process.send?.({ admin: admin.url });
   log.info({ name, slots: config.slots, shards, admin: admin.url }, 'worker ready');
 
-  const reason = await untilAskedToStop();
+  const reason = await asked;
   log.info({ reason, running: slots.running.size }, 'worker draining');
   await closeInOrder(
     [

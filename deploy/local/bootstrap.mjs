@@ -16,6 +16,8 @@ import { fileURLToPath } from 'node:url';
 
 const neededMajor = 24;
 const watchEveryMs = 250;
+/** A second Ctrl-C after this long means: do not wait. */
+const insistAfterMs = 1_000;
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const windows = process.platform === 'win32';
 
@@ -87,14 +89,21 @@ function run(node) {
   child.on('exit', (code, signal) => {
     process.exit(code ?? 128 + (constants.signals[signal] ?? 0));
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => child.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal));
-  }
+
+  // One reason to stop often arrives in several ways: from the terminal, from npm, from the kernel.
+  let askedAt = 0;
+  const ask = (signal) => {
+    const isFirst = askedAt === 0;
+    const insists = signal === 'SIGINT' && performance.now() - askedAt > insistAfterMs;
+    if (isFirst) askedAt = performance.now();
+    if (isFirst || insists) child.kill(signal);
+  };
+  process.on('SIGINT', () => ask('SIGINT'));
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => ask('SIGTERM'));
   const watch = setInterval(() => {
     if (ancestors.every(({ pid, parent }) => parentOf(pid) === parent)) return;
     clearInterval(watch);
-    child.kill('SIGTERM');
-    if (child.connected) child.disconnect();
+    ask('SIGTERM');
   }, watchEveryMs);
   watch.unref();
 }
@@ -120,7 +129,7 @@ function parentOf(pid) {
   if (windows) return undefined;
   try {
     // The name, in parentheses, may hold anything; state and parent follow it.
-    if (process.platform !== 'linux') return Number(ask(pid, 'ppid'));
+    if (process.platform !== 'linux') return Number(askPs(pid, 'ppid'));
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
   } catch {
@@ -132,14 +141,14 @@ function isShell(pid) {
   if (windows) return false;
   try {
     const name =
-      process.platform === 'linux' ? readFileSync(`/proc/${pid}/comm`, 'utf8') : ask(pid, 'comm');
+      process.platform === 'linux' ? readFileSync(`/proc/${pid}/comm`, 'utf8') : askPs(pid, 'comm');
     return ['sh', 'bash', 'dash', 'zsh', 'ash', 'busybox'].includes(basename(name.trim()));
   } catch {
     return false;
   }
 }
 
-function ask(pid, column) {
+function askPs(pid, column) {
   return execFileSync('ps', ['-o', `${column}=`, '-p', String(pid)], { encoding: 'utf8' }).trim();
 }
 

@@ -92,6 +92,12 @@ describe('the credentials of a tenant', () => {
 describe('the clients of tenants', () => {
   const tenant = (n: number) => TenantId.parse(`t-${n}`);
 
+  test('ask DynamoDB for what was written last, not for what a replica has', async () => {
+    answerWith(60);
+    await createCalls().call().readKv('k');
+    expect(JSON.parse(cloud.asked[0]?.body ?? '')).toMatchObject({ ConsistentRead: true });
+  });
+
   test('are kept for those who called last', () => {
     const cache = createClientCache({ region, maxTenants: 2 });
     const [one, two] = [cache.for(tenant(1)), cache.for(tenant(2))];
@@ -108,6 +114,8 @@ describe('the clients of tenants', () => {
       return { status: 200, body: '{}' };
     });
     expect(await calls.call().readKv('k')).toBeUndefined();
+    // A request cut off would have been sent again.
+    expect(cloud.asked).toHaveLength(1);
   });
 
   test('share their sockets', async () => {

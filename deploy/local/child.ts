@@ -34,7 +34,7 @@ export interface Child<Ready = unknown> {
 const root = join(import.meta.dirname, '../..');
 const startTimeoutMs = 30_000;
 
-/** @throws {SetupError} with the last line of its log if it ends or stays silent instead of getting ready. */
+/** @throws {SetupError} with the last words of its log if it ends or stays silent instead of getting ready. */
 export async function startChild<Ready extends z.ZodType>(
   options: ChildOptions<Ready>,
 ): Promise<Child<z.output<Ready>>> {
@@ -59,7 +59,7 @@ export async function startChild<Ready extends z.ZodType>(
   ]);
   if ('problem' in outcome) {
     child.kill('SIGKILL');
-    const said = await lastLine(logFile);
+    const said = await lastWords(logFile);
     throw new SetupError(`${name} did not start: ${said ?? outcome.problem} (see ${logFile})`);
   }
 
@@ -97,9 +97,11 @@ function untilLate(): Promise<{ readonly problem: string }> {
   });
 }
 
-/** The last thing a log says, its message alone where it is one of our JSON lines. */
-async function lastLine(file: string): Promise<string | undefined> {
-  const line = (await readFile(file, 'utf8')).trimEnd().split('\n').at(-1);
+/** The last thing that a log says: the message of one of our JSON lines, or of a crash. */
+async function lastWords(file: string): Promise<string | undefined> {
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  const crash = lines.findLast((line) => /^\S*Error\b/.test(line));
+  const line = crash ?? lines.at(-1);
   if (line === undefined || line === '') return undefined;
   try {
     const entry = LogEntry.parse(JSON.parse(line));

@@ -2,14 +2,15 @@
  * One process per data directory. The lock file names its holder by process id and start time,
  * so that neither a crash nor a reused process id keeps the directory locked.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Resolves the release of the lock.
+ * Makes the directory if need be, takes it, and returns its release.
  * @throws if another living process holds the directory.
  */
 export function lockDataDir(dataDir: string): () => void {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const path = join(dataDir, 'lock');
   const mine = JSON.stringify({ pid: process.pid, started: startTime(process.pid) });
   for (let attempt = 0; ; attempt += 1) {
@@ -19,6 +20,7 @@ export function lockDataDir(dataDir: string): () => void {
         if (readText(path) === mine) rmSync(path, { force: true });
       };
     } catch (cause) {
+      if (!hasCode(cause, 'EEXIST')) throw cause;
       const holder = livingHolder(readText(path));
       if (holder !== undefined || attempt > 0) {
         throw new Error(
@@ -38,8 +40,8 @@ function livingHolder(text: string): number | undefined {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    const isForeign = error instanceof Error && 'code' in error && error.code === 'EPERM';
-    if (!isForeign) return undefined;
+    // Another user's process may not be signalled, yet lives.
+    if (!hasCode(error, 'EPERM')) return undefined;
   }
   return startTime(pid) === started ? pid : undefined;
 }
@@ -57,4 +59,8 @@ function readText(path: string): string {
   } catch {
     return '';
   }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }

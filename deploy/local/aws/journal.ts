@@ -6,15 +6,7 @@
  * An acknowledged change survives the death of the process: the kernel has it once the write
  * returns. It is not fsynced, so a power failure can take the last moments.
  */
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  rmSync,
-  truncateSync,
-} from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, rmSync, truncateSync } from 'node:fs';
 import { open, rename, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -46,8 +38,8 @@ type Line = (readonly [string, string] | readonly [string, string, unknown])[];
 const compactFromBytes = 8_388_608;
 const snapshotSliceBytes = 1_048_576;
 
+/** The directory exists, and is this process's alone. */
 export async function openJournal(dataDir: string): Promise<Journal> {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const path = join(dataDir, 'journal.jsonl');
   const draft = `${path}.new`;
   rmSync(draft, { force: true });

@@ -2,7 +2,7 @@
  * One operation of a service that speaks JSON: its input is parsed, then the caller's access
  * checked, then the work done. An input member the local AWS does not know is refused by name.
  */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { requireAccess, type Caller } from './access.ts';
 import { invalid } from './aws-error.ts';
 import type { AccessRequest } from './policy.ts';

@@ -14,7 +14,7 @@ import {
 import { itemAccess } from './item-access.ts';
 import { query, scan } from './query.ts';
 import * as schemas from './request-schemas.ts';
-import { createTables, TableDefinition, type StoredTable, type Table } from './tables.ts';
+import { createTables, TableDefinition, type Table } from './tables.ts';
 import { startSweeping } from './time-to-live.ts';
 import { deleteItem, putItem, updateItem, type Write } from './writes.ts';
 
@@ -55,8 +55,8 @@ export function createDynamoDb(journal: Journal, account: Account): DynamoDb {
     emptyBody: '{}',
     operations: {
       CreateTable: operation(CreateTable, {
-        run: ({ Tags, ProvisionedThroughput, ...definition }) => ({
-          TableDescription: describe(tables.create(definition)),
+        run: (input) => ({
+          TableDescription: describe(tables.create(TableDefinition.parse(input))),
         }),
       }),
       DescribeTable: operation(tableOnly, {
@@ -136,7 +136,7 @@ export function createDynamoDb(journal: Journal, account: Account): DynamoDb {
 }
 
 function description(table: Table, account: Account): object {
-  const { createdAt, id, ttlAttribute, BillingMode, ...definition }: StoredTable = table.definition;
+  const { createdAt, id, ttlAttribute: _, BillingMode, ...definition } = table.definition;
   const arn = account.arn('dynamodb', `table/${definition.TableName}`);
   return {
     ...definition,

@@ -9,7 +9,7 @@ import type { KeyNames } from './tables.ts';
 export interface KeyCondition {
   readonly hash: AttributeValue;
   /** Whether an item of the partition is asked for. */
-  matches(item: Item): boolean;
+  readonly matches: (item: Item) => boolean;
 }
 
 /** @throws {AwsError} for anything that is no condition on the given key. */

@@ -14,7 +14,7 @@ type Action =
       readonly kind: 'SET';
       readonly path: Path;
       readonly value: Operand;
-      readonly then?: Arithmetic;
+      readonly arithmetic?: Arithmetic;
     }
   | { readonly kind: 'REMOVE'; readonly path: Path }
   | { readonly kind: 'ADD' | 'DELETE'; readonly path: Path; readonly value: Operand };
@@ -52,7 +52,7 @@ function parseAction(kind: Action['kind'], parser: ExpressionParser): Action {
   const value = parser.operand();
   const sign = (['+', '-'] as const).find((text) => parser.punctuation(text));
   return sign
-    ? { kind, path, value, then: { sign, operand: parser.operand() } }
+    ? { kind, path, value, arithmetic: { sign, operand: parser.operand() } }
     : { kind, path, value };
 }
 
@@ -109,8 +109,8 @@ function newValue(
 ): AttributeValue | undefined {
   if (action.kind === 'SET') {
     const value = required(operandValue(action.value, old, placeholders));
-    if (!action.then) return value;
-    const { sign, operand } = action.then;
+    if (!action.arithmetic) return value;
+    const { sign, operand } = action.arithmetic;
     const other = required(operandValue(operand, old, placeholders));
     if (!('N' in value) || !('N' in other)) throw wrongType();
     return { N: (sign === '+' ? addNumbers : subtractNumbers)(value.N, other.N) };

@@ -83,7 +83,9 @@ function pageOf(
     const isRolledUp = delimiter !== '' && rollUp(after, prefix, delimiter) === after;
     position = isRolledUp ? behindPrefix(all, after) : behindKey(all, after);
   }
-  for (let key = all[position]; key?.startsWith(prefix); key = all[position]) {
+  for (;;) {
+    const key = all[position];
+    if (!key?.startsWith(prefix)) return { keys, prefixes, next: undefined };
     if (keys.length + prefixes.length >= limit) {
       return { keys, prefixes, next: limit === 0 ? undefined : last };
     }
@@ -97,7 +99,6 @@ function pageOf(
     }
     last = common ?? key;
   }
-  return { keys, prefixes, next: undefined };
 }
 
 /** The key up to the first delimiter behind the prefix, or undefined without one. */

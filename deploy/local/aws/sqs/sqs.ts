@@ -19,10 +19,10 @@ import { createWaiting } from './waiting.ts';
 export interface Sqs {
   readonly service: JsonService;
   /** Puts a message into the queue of that ARN. @throws {AwsError} */
-  deliver(
+  readonly deliver: (
     queueArn: string,
     message: { readonly body: string; readonly groupId: string | undefined },
-  ): void;
+  ) => void;
   close(): void;
 }
 

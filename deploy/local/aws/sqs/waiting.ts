@@ -9,7 +9,7 @@ export interface Waiting {
     signal: AbortSignal,
   ): Promise<readonly T[]>;
   /** The queue has new work. */
-  wake(queueName: string): void;
+  readonly wake: (queueName: string) => void;
   close(): void;
 }
 
@@ -17,7 +17,7 @@ export interface Waiting {
 const lookAgainMs = 200;
 
 export function createWaiting(): Waiting {
-  const waiters = new Map<string, Set<{ look(): void; end(): void }>>();
+  const waiters = new Map<string, Set<{ readonly look: () => void; readonly end: () => void }>>();
 
   return {
     wait: (queueName, take, seconds, signal) =>
@@ -32,7 +32,7 @@ export function createWaiting(): Waiting {
           resolve(messages);
         };
         const waiter = {
-          look() {
+          look: () => {
             const messages = take();
             if (messages.length > 0) finish(messages);
           },

@@ -50,9 +50,11 @@ async function main(): Promise<void> {
   );
 
   const clients = createClientCache(config);
+  let invocations = 0;
   const run = intercept(
-    (held: HeldLease) =>
-      runInvocation(held, {
+    (held: HeldLease) => {
+      invocations += 1;
+      return runInvocation(held, {
         findTool: (tool) => Object.entries(tools).find(([known]) => known === tool)?.[1],
         begin: (lease) => queue.begin(lease),
         createContext: (running) =>
@@ -62,7 +64,8 @@ async function main(): Promise<void> {
               redis.publish(channel, encodeReply(progress)).catch(() => undefined);
             },
           }),
-      }),
+      });
+    },
     observe<HeldLease, Settlement>(log, {
       name: 'invocation',
       describe: ({ lease }) => ({
@@ -103,6 +106,7 @@ async function main(): Promise<void> {
     gauges: () => ({
       agent_mesh_worker_slots: config.slots,
       agent_mesh_worker_running: slots.running.size,
+      agent_mesh_worker_invocations: invocations,
     }),
   });
   process.send?.({ admin: admin.url });

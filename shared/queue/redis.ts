@@ -12,7 +12,8 @@ const purposes = {
   /** Below the second within which a client must hear a refusal. */
   admission: { commandTimeout: 800 },
   commands: { commandTimeout: 5_000 },
-  subscriptions: {},
+  /** Subscribing again is harmless, so that it may wait for the connection. */
+  subscriptions: { enableOfflineQueue: true, maxRetriesPerRequest: null },
   /** Blocks in BLPOP; the caller bounds the wait. */
   waiting: {},
 } as const;
@@ -23,13 +24,13 @@ const longestReconnectDelayMs = 500;
 
 export function connectRedis(url: string, purpose: RedisPurpose, log: Log): Redis {
   const redis = new Redis(url, {
-    ...purposes[purpose],
     connectionName: `agent-mesh-${purpose}`,
     connectTimeout: 2_000,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(20 * 2 ** attempt, longestReconnectDelayMs),
+    ...purposes[purpose],
   });
   let down = false;
   redis.on('error', (error: Error) => {

@@ -63,8 +63,8 @@ export function toListing(contract: ToolContract): ToolListing {
     name,
     title,
     description,
-    inputSchema: z.toJSONSchema(input, { io: 'input' }),
-    outputSchema: z.toJSONSchema(output, { io: 'output' }),
+    inputSchema: z.toJSONSchema(input, { io: 'input', override: forClients }),
+    outputSchema: z.toJSONSchema(output, { io: 'output', override: forClients }),
     annotations: {
       readOnlyHint: effect === 'read',
       destructiveHint: destructive,
@@ -72,4 +72,13 @@ export function toListing(contract: ToolContract): ToolListing {
       openWorldHint: false,
     },
   };
+}
+
+/**
+ * No format that validators do not know (`contentEncoding` says base64 already), and no ban on
+ * further fields: a client that keeps the list must bear a newer server's results.
+ */
+function forClients({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (jsonSchema.format === 'base64') delete jsonSchema.format;
+  delete jsonSchema.additionalProperties;
 }

@@ -1,5 +1,5 @@
 /** The steps that can happen to a queue, and any list of them. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 export type Outcome = 'completed' | 'faulted' | 'retryable' | 'cancelled' | 'expired';
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { indexPrefix } from '../../shared/queue/names.ts';
 import type { Published } from './model.ts';

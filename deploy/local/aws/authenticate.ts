@@ -1,5 +1,5 @@
 /** Signed request -> Caller. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Caller } from './access.ts';
 import { AwsError } from './aws-error.ts';
 import type { Sessions } from './sessions.ts';
@@ -36,6 +36,7 @@ export function authenticator(
         403,
       );
     }
+    if (service === 's3') refuseUnsignedHeaders(headers, signature.signedHeaders);
     const { accessKeyId } = signature;
     if (accessKeyId === rootCredentials.accessKeyId) {
       const { secretAccessKey } = rootCredentials;
@@ -51,4 +52,18 @@ export function authenticator(
 function unsigned(service: string | undefined): AwsError {
   if (service === 's3') return new AwsError('AccessDenied', 'Access Denied', 403);
   return new AwsError('MissingAuthenticationTokenException', 'Missing Authentication Token', 403);
+}
+
+/** What is not signed could have been added on the way. The payload's own hash may stand for itself. */
+function refuseUnsignedHeaders(headers: IncomingHttpHeaders, signed: readonly string[]): void {
+  const unsigned = Object.keys(headers).filter(
+    (name) =>
+      name.startsWith('x-amz-') && name !== 'x-amz-content-sha256' && !signed.includes(name),
+  );
+  if (unsigned.length === 0) return;
+  throw new AwsError(
+    'AccessDenied',
+    `There were headers present in the request which were not signed: ${unsigned.join(', ')}`,
+    403,
+  );
 }

@@ -197,10 +197,17 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
+/** The end of what the client sends comes some turns before the connection is closed. */
 function untilClosed(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
-  if (response.destroyed) controller.abort();
-  else response.once('close', () => controller.abort());
+  const abort = () => controller.abort();
+  const { socket } = response;
+  if (!socket || response.destroyed) abort();
+  socket?.once('end', abort);
+  response.once('close', () => {
+    socket?.off('end', abort);
+    abort();
+  });
   return controller.signal;
 }
 

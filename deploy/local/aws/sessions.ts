@@ -16,7 +16,7 @@ const Session = z.object({
   sessionName: z.string(),
   tags: z.record(z.string(), z.string()),
   /** Given to AssumeRole to confine the session further. */
-  policy: z.unknown(),
+  policy: z.unknown().optional(),
 });
 export type Session = z.output<typeof Session>;
 

@@ -1,7 +1,9 @@
 /** Shapes that several DynamoDB operations share. Members are parsed strictly: legacy ones are refused by name. */
 import { z } from 'zod';
+import { isRecord } from './attribute-value.ts';
 
-const attributeMap = z.record(z.string(), z.unknown());
+/** Read closely by `readItem`. A zod record would drop an attribute named `__proto__`. */
+const attributeMap = z.custom<Record<string, unknown>>(isRecord, 'must be a map of attributes');
 
 export const names = { ExpressionAttributeNames: z.record(z.string(), z.string()).optional() };
 export const values = { ExpressionAttributeValues: attributeMap.optional() };

@@ -1,4 +1,5 @@
 /** SQS: the operations by name. */
+import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Account } from '../account.ts';
 import { AwsError } from '../aws-error.ts';
@@ -206,6 +207,8 @@ export function createSqs(ports: {
     let received = take();
     if (received.length === 0 && wait > 0) {
       received = await waiting.wait(queue.name, take, wait, signal);
+      // A client that has gone in the same moment is only seen to have gone now.
+      await setImmediate();
     }
     if (signal.aborted) messages.putBack(queue, received);
     return received.length > 0

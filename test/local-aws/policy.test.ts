@@ -95,9 +95,10 @@ describe('the tenant policy', () => {
 
   test('allows nothing to a session without the tag', () => {
     const untagged = confinedBy([compilePolicy(document)], {});
-    for (const [action, resource, context] of cases) {
-      const isPublish = action === 'events:PutEvents';
-      if (!isPublish) expect(untagged({ action, resource, context })).toBe(false);
+    // Publishing is the same for every tenant: the event itself says whose it is.
+    const own = cases.filter(([action]) => action !== 'events:PutEvents');
+    for (const [action, resource, context] of own) {
+      expect(untagged({ action, resource, context })).toBe(false);
     }
   });
 });

@@ -11,7 +11,6 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
-import { expect } from 'vitest';
 import { startLocalAws, type LocalAws } from '../../deploy/local/aws/server.ts';
 
 export const rootCredentials = { accessKeyId: 'AKIALOCALROOT', secretAccessKey: 'local-secret' };
@@ -126,7 +125,7 @@ export async function createTable(client: Clients['dynamodb'], TableName: string
   );
 }
 
-/** Expects a refusal of that name; resolves with it. */
+/** Resolves with the refusal of that name. @throws for any other outcome. */
 export async function refusal<T extends Error = Error>(
   answer: Promise<unknown>,
   name: string,
@@ -135,6 +134,6 @@ export async function refusal<T extends Error = Error>(
     () => undefined,
     (error: T & { $metadata: { httpStatusCode?: number } }) => error,
   );
-  expect(outcome?.name, String(outcome)).toBe(name);
+  if (outcome?.name !== name) throw new Error(`Expected ${name}, got ${String(outcome)}`);
   return outcome as T & { $metadata: { httpStatusCode?: number } };
 }

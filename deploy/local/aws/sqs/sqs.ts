@@ -1,20 +1,13 @@
 /** SQS: the operations by name. */
-import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Account } from '../account.ts';
 import { AwsError } from '../aws-error.ts';
 import type { Journal } from '../journal.ts';
 import { operation, type JsonService } from '../operation.ts';
-import { attributesDigest, bodyDigest, MessageAttributes } from './digests.ts';
-import { checkRedrivePolicy, createMessages, receiptHandle } from './messages.ts';
-import {
-  createQueues,
-  defaults,
-  QueueAttributes,
-  queueError,
-  type Message,
-  type Queue,
-} from './queues.ts';
+import { MessageAttributes } from './digests.ts';
+import { checkRedrivePolicy, createMessages } from './messages.ts';
+import { createQueues, defaults, QueueAttributes, queueError, type Queue } from './queues.ts';
+import { Receive, receiver, seconds } from './receive.ts';
 import { createWaiting } from './waiting.ts';
 
 export interface Sqs {
@@ -36,20 +29,8 @@ const outgoing = {
   MessageGroupId: z.string().optional(),
   MessageDeduplicationId: z.string().optional(),
 };
-const seconds = z.number().int().min(0).max(43_200);
 const Entries = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
   z.strictObject({ ...onQueue, Entries: z.array(z.strictObject({ Id: z.string(), ...shape })) });
-const Receive = z.strictObject({
-  ...onQueue,
-  MaxNumberOfMessages: z.number().int().min(1).max(10).default(1),
-  WaitTimeSeconds: z.number().int().min(0).max(20).optional(),
-  VisibilityTimeout: seconds.optional(),
-  AttributeNames: z.array(z.string()).optional(),
-  MessageSystemAttributeNames: z.array(z.string()).optional(),
-  MessageAttributeNames: z.array(z.string()).default([]),
-});
-type Receive = z.output<typeof Receive>;
-
 export function createSqs(ports: {
   readonly journal: Journal;
   readonly account: Account;
@@ -58,6 +39,7 @@ export function createSqs(ports: {
   const queues = createQueues(ports);
   const waiting = createWaiting();
   const messages = createMessages(queues, waiting.wake);
+  const receive = receiver({ journal: ports.journal, queues, messages, waiting });
 
   const service: JsonService = {
     target: 'AmazonSQS',
@@ -195,26 +177,6 @@ export function createSqs(ports: {
       ApproximateNumberOfMessagesDelayed: String(delayed),
     };
   }
-
-  async function receive(input: Receive, signal: AbortSignal): Promise<object> {
-    const queue = queues.get(input.QueueUrl);
-    const visibility = input.VisibilityTimeout ?? queue.setting('VisibilityTimeout');
-    const wait = input.WaitTimeSeconds ?? queue.setting('ReceiveMessageWaitTimeSeconds');
-    const take = () =>
-      ports.journal.atomically(() =>
-        messages.receive(queue, input.MaxNumberOfMessages, visibility),
-      );
-    let received = take();
-    if (received.length === 0 && wait > 0) {
-      received = await waiting.wait(queue.name, take, wait, signal);
-      // A client that has gone in the same moment is only seen to have gone now.
-      await setImmediate();
-    }
-    if (signal.aborted) messages.putBack(queue, received);
-    return received.length > 0
-      ? { Messages: received.map((message) => shown(message, input)) }
-      : {};
-  }
 }
 
 type OutgoingMembers = z.output<z.ZodObject<typeof outgoing>>;
@@ -227,44 +189,6 @@ function toOutgoing(members: OutgoingMembers) {
     groupId: members.MessageGroupId,
     deduplicationId: members.MessageDeduplicationId,
   };
-}
-
-function shown(message: Message, input: Receive): object {
-  const system = input.MessageSystemAttributeNames ?? input.AttributeNames ?? [];
-  const known = Object.entries({
-    SenderId: 'local',
-    SentTimestamp: String(message.sentAt),
-    ApproximateReceiveCount: String(message.receiveCount),
-    ApproximateFirstReceiveTimestamp: String(message.firstReceivedAt ?? message.sentAt),
-    MessageGroupId: message.groupId,
-    MessageDeduplicationId: message.deduplicationId,
-    SequenceNumber: message.groupId === undefined ? undefined : message.sequence,
-  });
-  const attributes = known.filter(
-    ([name, value]) => value !== undefined && (system.includes('All') || system.includes(name)),
-  );
-  const own = Object.entries(message.attributes ?? {}).filter(([name]) =>
-    input.MessageAttributeNames.some((wanted) => selects(wanted, name)),
-  );
-  const ownAttributes = Object.fromEntries(own);
-  return {
-    MessageId: message.id,
-    ReceiptHandle: receiptHandle(message),
-    Body: message.body,
-    MD5OfBody: bodyDigest(message.body),
-    ...(attributes.length > 0 ? { Attributes: Object.fromEntries(attributes) } : {}),
-    ...(own.length > 0
-      ? {
-          MessageAttributes: ownAttributes,
-          MD5OfMessageAttributes: attributesDigest(ownAttributes),
-        }
-      : {}),
-  };
-}
-
-function selects(wanted: string, name: string): boolean {
-  if (wanted === 'All' || wanted === '.*' || wanted === name) return true;
-  return wanted.endsWith('.*') && name.startsWith(wanted.slice(0, -2));
 }
 
 /** Each entry fails for itself. */

@@ -1,7 +1,7 @@
 /** A secret as it is stored, its versions and the staging labels on them. */
 import { z } from 'zod';
-import { AwsError, invalid } from './aws-error.ts';
-import type { Seal } from './secret-seal.ts';
+import { AwsError, invalid } from '../aws-error.ts';
+import type { Seal } from './seal.ts';
 
 export const Tags = z.array(z.strictObject({ Key: z.string(), Value: z.string() }));
 

@@ -9,8 +9,8 @@ import { startChild, type Child } from './child.ts';
 const WorkerReady = z.object({ admin: z.string() });
 const IngressReady = z.object({ mcp: z.string(), admin: z.string() });
 
-export type WorkerProcess = Child<z.output<typeof WorkerReady>>;
-export type IngressProcess = Child<z.output<typeof IngressReady>>;
+type WorkerProcess = Child<z.output<typeof WorkerReady>>;
+type IngressProcess = Child<z.output<typeof IngressReady>>;
 
 export interface FleetOptions {
   readonly ingresses: number;

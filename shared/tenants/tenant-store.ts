@@ -47,7 +47,7 @@ export interface TenantStore {
   revokeKey(hash: KeyHash): Promise<void>;
 }
 
-export interface StoredKey {
+interface StoredKey {
   readonly hash: KeyHash;
   readonly key: KeyRecord;
 }

@@ -76,7 +76,7 @@ export async function startUp(
 }
 
 /** The first of so many free ports in a row. */
-export async function findFreePorts(length: number): Promise<number> {
+async function findFreePorts(length: number): Promise<number> {
   for (;;) {
     const first = await findFreePort();
     const ports = Array.from({ length }, (_, index) => first + index);

@@ -85,7 +85,6 @@ describe('the cli', { timeout: 60_000 }, () => {
   });
 
   test.each([
-    [['tenants', 'show', 'nobody'], 'error: There is no tenant nobody.\n'],
     [
       ['keys', 'create', '--tenant', 'nobody', '--user', 'ann'],
       'error: There is no tenant nobody.\n',

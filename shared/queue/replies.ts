@@ -64,10 +64,13 @@ export async function createReplies(ports: {
     return reply.status === 'progress' ? undefined : reply;
   };
 
-  const readAll = async (): Promise<void> => {
-    for (const waiter of [...waiters.values()].flatMap((set) => [...set])) {
-      const reply = await read(waiter.shard, waiter.id);
-      if (reply) waiter.resolve(reply);
+  /** Reads what was said while nobody listened. One that cannot be read does not cost the others theirs. */
+  const catchUp = (): void => {
+    for (const { shard, id, resolve } of [...waiters.values()].flatMap((set) => [...set])) {
+      read(shard, id).then(
+        (reply) => reply && resolve(reply),
+        (error: unknown) => log.warn({ err: error, id }, 'A stored reply could not be read'),
+      );
     }
   };
 
@@ -75,13 +78,14 @@ export async function createReplies(ports: {
     if (from === channel) deliver(text);
   });
   await subscriptions.subscribe(channel);
-  // ioredis subscribes again by itself; what was said in between is read.
+  // After a restart of Redis either connection may be back first; the later one finds everything.
   subscriptions.on('ready', () => {
     subscriptions
       .subscribe(channel)
-      .then(readAll)
-      .catch((error: unknown) => log.warn({ err: error }, 'Stored replies could not be read yet'));
+      .then(catchUp)
+      .catch((error: unknown) => log.warn({ err: error }, 'Not listening for replies yet'));
   });
+  commands.on('ready', catchUp);
 
   return {
     channel,

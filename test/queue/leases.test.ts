@@ -231,11 +231,11 @@ describe('a lease', () => {
   });
 
   test('that is renewed is not recovered', async () => {
-    const short = worker('short', 500);
+    const short = worker('short', 1_000);
     await admit(aTenant());
     const lease = await claimOne(short);
     for (let i = 0; i < 4; i += 1) {
-      await sleep(150);
+      await sleep(300);
       expect(await short.renew(0, [lease, { ...lease, token: 'x' }])).toEqual(['held', 'lost']);
       expect((await sweep()).recovered).toEqual([]);
     }

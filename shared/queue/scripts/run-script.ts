@@ -1,4 +1,4 @@
-/** Runs a composed script by its digest, and by its text when Redis does not know it yet. */
+/** Runs a composed script by its digest, loading it where Redis does not know it yet. */
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { composeScripts, type ScriptName } from './compose.ts';
@@ -18,12 +18,27 @@ const digests = new Map(
   ]),
 );
 
+/** One load for all who find that a script is missing: its text is large, and they may be many. */
+const loading = new WeakMap<Redis, Map<ScriptName, Promise<unknown>>>();
+
 /** Resolves with the script's own result. Rejects with ioredis' errors. */
 export const runScript: RunScript = async (redis, script, index, args) => {
+  const run = (): Promise<unknown> => redis.evalsha(digests.get(script) ?? '', 1, index, ...args);
   try {
-    return await redis.evalsha(digests.get(script) ?? '', 1, index, ...args);
+    return await run();
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    return redis.eval(texts[script], 1, index, ...args);
+    await load(redis, script);
+    return run();
   }
 };
+
+function load(redis: Redis, script: ScriptName): Promise<unknown> {
+  const loads = loading.get(redis) ?? new Map<ScriptName, Promise<unknown>>();
+  loading.set(redis, loads);
+  const underWay = loads.get(script);
+  if (underWay) return underWay;
+  const loaded = redis.script('LOAD', texts[script]).finally(() => loads.delete(script));
+  loads.set(script, loaded);
+  return loaded;
+}

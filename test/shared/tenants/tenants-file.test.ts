@@ -12,7 +12,7 @@ function problemsOf(text: string): string[] {
 
 describe('a tenants file', () => {
   test('needs nothing but an id', () => {
-    expect(parseTenantsFile('tenants:\n  - id: acme\n')).toEqual([
+    expect(parseTenantsFile('tenants:\n  - id: acme\n')).toMatchObject([
       {
         id: 'acme',
         name: 'acme',

@@ -1,19 +1,46 @@
 /**
- * Bearer token -> `Principal`. The token itself goes no further than its hash.
+ * Bearer token -> `Principal`: an API key, or a token of an outside issuer. Neither goes further
+ * than this file; what is kept of it is a hash, or the claims that were verified.
  * With auth off every caller is one named user, read from the same directory; that is accepted
  * on a loopback address alone.
  */
 import { isIPv4 } from 'node:net';
 import { Fault } from '../../shared/faults.ts';
 import type { TenantId, UserId } from '../../shared/ids.ts';
+import type { Bearer } from '../../shared/identity/claims.ts';
+import { hasExpired } from '../../shared/identity/token-verifier.ts';
 import { hashApiKey, type KeyHash } from '../../shared/tenants/api-keys.ts';
-import type { Principal } from '../../shared/tenants/tenant.ts';
+import { User, type Principal, type Tenant } from '../../shared/tenants/tenant.ts';
 
 /** Who may act for whom. Both reject when the records cannot be read. */
 export interface TenantDirectory {
   /** The owner of a key; undefined if it is unknown, revoked or expired. */
   findKey(hash: KeyHash): Promise<Principal | undefined>;
   find(tenant: TenantId, user: UserId): Promise<Principal | undefined>;
+}
+
+/** Tokens of outside issuers, and the tenants that they name. */
+export interface Tokens {
+  /** @throws {Fault} if the token is not good, or its issuer's keys cannot be read. */
+  verify(token: string): Promise<Bearer>;
+  findTenant(id: TenantId): Promise<Tenant | undefined>;
+}
+
+export interface AuthenticatePorts {
+  readonly auth: Auth;
+  readonly directory: TenantDirectory;
+  /** Absent: API keys alone are accepted. */
+  readonly tokens?: Tokens | undefined;
+}
+
+/** Who sent a request. */
+export interface Caller {
+  readonly principal: Principal;
+  /**
+   * Whom the same token stands for by now, for what outlives its request.
+   * @throws {Fault} as `authenticate` does.
+   */
+  again(): Promise<Principal>;
 }
 
 export type Auth =
@@ -24,6 +51,8 @@ export type Auth =
 const directoryRetryMs = 1_000;
 
 const apiKey = /^am_[A-Za-z0-9_-]{43}$/;
+/** Three parts, as JWTs have; an API key has no dots. */
+const signedToken = /^[^.]+\.[^.]+\.[^.]*$/;
 
 /** @throws {Error} unless auth is on or `host` is a loopback address. */
 export function assertAuthAllowed(auth: Auth, host: string): void {
@@ -34,39 +63,78 @@ export function assertAuthAllowed(auth: Auth, host: string): void {
 }
 
 /**
- * @throws {Fault} `unauthenticated`, `tenant_suspended`, or `overloaded` if the directory does not answer.
+ * @throws {Fault} `unauthenticated`, `insufficient_scope`, `tenant_suspended`, or `overloaded` if
+ * the directory or the keys of an issuer cannot be read.
  */
 export async function authenticate(
   authorization: string | undefined,
-  ports: { readonly auth: Auth; readonly directory: TenantDirectory },
-): Promise<Principal> {
-  const principal = await lookUp(authorization, ports);
-  if (principal.tenant.status === 'suspended') {
+  ports: AuthenticatePorts,
+): Promise<Caller> {
+  const lookUp = await credentialOf(authorization, ports);
+  const again = async (): Promise<Principal> => {
+    const principal = await answered(lookUp());
+    if (principal.tenant.status === 'active') return principal;
     throw new Fault('tenant_suspended', 'This tenant is suspended');
-  }
-  return principal;
+  };
+  return { principal: await again(), again };
 }
 
-async function lookUp(
+type LookUp = () => Promise<Principal>;
+
+/** What was sent, checked as far as it will not change, and reduced to the way to look it up. */
+async function credentialOf(
   authorization: string | undefined,
-  { auth, directory }: { readonly auth: Auth; readonly directory: TenantDirectory },
-): Promise<Principal> {
-  if (auth.mode === 'off') {
-    const principal = await answered(directory.find(auth.tenant, auth.user));
-    if (principal) return principal;
-    throw new Fault('unauthenticated', `Tenant ${auth.tenant} has no user ${auth.user}`);
-  }
+  ports: AuthenticatePorts,
+): Promise<LookUp> {
+  const { auth, directory, tokens } = ports;
+  if (auth.mode === 'off') return () => findDefault(auth, directory);
   if (authorization === undefined) {
-    throw new Fault('unauthenticated', 'Send an API key as "Authorization: Bearer <key>"');
+    throw new Fault('unauthenticated', 'Send an API key or a token as "Authorization: Bearer …"');
   }
   const token = /^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '';
+  if (tokens && signedToken.test(token)) {
+    const bearer = await tokens.verify(token);
+    return () => findBearer(bearer, directory, tokens);
+  }
   // Hashed before its form is looked at, and looked up by hash: timing tells nothing of any key.
   const hash = hashApiKey(token);
-  const principal = apiKey.test(token) ? await answered(directory.findKey(hash)) : undefined;
-  if (principal) return principal;
-  throw new Fault('unauthenticated', 'The API key is unknown, revoked or expired');
+  const isKey = apiKey.test(token);
+  return async () => {
+    const principal = isKey ? await directory.findKey(hash) : undefined;
+    if (principal) return principal;
+    throw new Fault('unauthenticated', 'The API key is unknown, revoked or expired');
+  };
 }
 
+async function findDefault(
+  { tenant, user }: Extract<Auth, { mode: 'off' }>,
+  directory: TenantDirectory,
+): Promise<Principal> {
+  const principal = await directory.find(tenant, user);
+  if (principal) return principal;
+  throw new Fault('unauthenticated', `Tenant ${tenant} has no user ${user}`);
+}
+
+/** A recorded user is what the record says; anybody else what the token says. */
+async function findBearer(
+  bearer: Bearer,
+  directory: TenantDirectory,
+  tokens: Tokens,
+): Promise<Principal> {
+  if (hasExpired(bearer, Date.now())) throw new Fault('unauthenticated', 'The token has expired');
+  const recorded = await directory.find(bearer.tenant, bearer.user);
+  if (recorded) return recorded;
+  const tenant = await tokens.findTenant(bearer.tenant);
+  if (!tenant) {
+    throw new Fault('unauthenticated', 'The token names no tenant and user of this cluster');
+  }
+  if (bearer.role === undefined) {
+    throw new Fault('insufficient_scope', 'The token gives its bearer no role in this tenant');
+  }
+  return { tenant, user: User.parse({ id: bearer.user, role: bearer.role }) };
+}
+
+/** A failing directory is no verdict on the token. */
 async function answered<T>(lookUp: Promise<T>): Promise<T> {
   try {
     return await lookUp;

@@ -13,6 +13,7 @@ import {
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Fault } from '../../shared/faults.ts';
 import { send } from './node-exchange.ts';
+import type { ProtectedResource } from './protected-resource.ts';
 import { BodyTooLarge, ClientGone, refuseBody } from './request-body.ts';
 import { httpError, toHttpAnswer } from './respond.ts';
 
@@ -37,6 +38,8 @@ export type Route = (
 export interface HttpPorts {
   /** Answers requests of `/mcp`. What it throws is answered here. */
   readonly mcp: Route;
+  /** Absent: this ingress takes API keys alone, and has nothing to tell OAuth clients. */
+  readonly resource?: ProtectedResource | undefined;
   /** Host names accepted besides loopback ones, in `Host` and in `Origin`. */
   readonly allowedHosts: readonly string[];
   /** Milliseconds a client has to send a whole request. */
@@ -113,6 +116,9 @@ export function createHttp(ports: HttpPorts): Http {
     url: '/mcp',
     handler: (request, reply) => take(request, reply, ports.mcp),
   });
+  for (const path of ports.resource?.paths ?? []) {
+    app.get(path, (request, reply) => take(request, reply, metadataOf(ports.resource)));
+  }
   app.setNotFoundHandler((request, reply) => take(request, reply, notFound));
 
   return {
@@ -147,6 +153,12 @@ const forbidden = httpError(403, {
 const notFound: Route = async (_request, response) =>
   send(response, { status: 404, body: '{"error":"Not found"}' });
 
+function metadataOf(resource: ProtectedResource | undefined): Route {
+  const headers = { 'cache-control': 'public, max-age=300' };
+  return async (_request, response) =>
+    send(response, { status: 200, headers, body: resource?.document ?? '' });
+}
+
 function isExpected({ headers }: IncomingMessage, allowed: string[]): boolean {
   return (
     validateHostHeader(headers.host, allowed).ok && validateOriginHeader(headers.origin, allowed).ok
@@ -172,7 +184,7 @@ async function answerThrown(
   cause: unknown,
   request: IncomingMessage,
   response: ServerResponse,
-  { onProblem }: HttpPorts,
+  { onProblem, resource }: HttpPorts,
 ): Promise<void> {
   if (cause instanceof ClientGone) return;
   if (cause instanceof BodyTooLarge) {
@@ -184,5 +196,5 @@ async function answerThrown(
   if (fault.cause !== undefined) onProblem(`${fault.code}: ${fault.message}`, fault.cause);
   const tokenSent = request.headers.authorization !== undefined;
   if (response.headersSent) response.destroy();
-  else send(response, toHttpAnswer(fault, { tokenSent }));
+  else send(response, toHttpAnswer(fault, { tokenSent, metadataUrl: resource?.metadataUrl }));
 }

@@ -2,22 +2,28 @@
  * A whole ingress from its ports: how it listens, and how it stops. Reads no configuration and
  * opens no connection to anything behind it.
  */
+import type { TenantChange } from '../../shared/tenants/tenant-changes.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
-import { assertAuthAllowed, type Auth, type TenantDirectory } from './authenticate.ts';
+import { assertAuthAllowed, type Auth, type TenantDirectory, type Tokens } from './authenticate.ts';
 import { createCancellations, type CancellationChannel } from './cancellations.ts';
 import { createHttp, type RequestRecord } from './http.ts';
 import { createMcpRoute } from './mcp-route.ts';
-import { createMcp } from './mcp.ts';
-import { createSessions } from './session.ts';
+import { createMcp, createServer } from './mcp.ts';
+import type { ProtectedResource } from './protected-resource.ts';
+import { createSessions, type SessionsPorts } from './session.ts';
+import { createSubscriptions } from './subscriptions.ts';
 import type { CallTool } from './tool-call.ts';
+import { createToolListing } from './tool-listing.ts';
 
 export interface IngressPorts {
   readonly catalog: ReadonlyMap<string, ToolContract>;
   readonly callTool: CallTool;
   readonly directory: TenantDirectory;
   readonly cancellations: CancellationChannel;
-  /** Signs sessions: at least 32 bytes, the same at every ingress of a cluster. */
-  readonly sessionKey: Uint8Array;
+  /** Absent: API keys alone are accepted. */
+  readonly tokens?: Tokens | undefined;
+  /** The same keys and the same store at every ingress of a cluster. */
+  readonly sessions: Pick<SessionsPorts, 'keys' | 'store'>;
   readonly onRequest: (record: RequestRecord) => void;
   /** Told once of every failure whose text stays inside. */
   readonly onProblem: (what: string, cause: unknown) => void;
@@ -29,6 +35,12 @@ export interface IngressOptions {
   readonly host: string;
   readonly port: number;
   readonly allowedHosts: readonly string[];
+  /** What OAuth clients are told. Absent: nothing. */
+  readonly resource?: ProtectedResource | undefined;
+  /** The most streams of one tenant that wait for changes. Default 100. */
+  readonly streamsPerTenant?: number;
+  /** The same for all tenants. Default 1,000. */
+  readonly streams?: number;
   /** Milliseconds a client has to send a whole request. Default 30,000. */
   readonly requestTimeoutMs?: number;
   /** Milliseconds without progress after which a client that does not read is cut off. Default 30,000. */
@@ -44,6 +56,8 @@ export interface Ingress {
    */
   drain(drainMs: number): Promise<void>;
   readonly isDraining: boolean;
+  /** Tells the clients that wait for it, once the directory reads the change. */
+  onTenantChange(change: TenantChange): void;
   /** Numbers for the operator, by name. Tenants are never in them: they have no bound. */
   gauges(): Readonly<Record<string, number>>;
 }
@@ -51,13 +65,22 @@ export interface Ingress {
 /** @throws {Error} if auth is off on an address that others can reach. */
 export function createIngress(options: IngressOptions, ports: IngressPorts): Ingress {
   const { auth, requestTimeoutMs = 30_000, stallMs = 30_000 } = options;
+  const { streamsPerTenant = 100, streams = 1_000 } = options;
   assertAuthAllowed(auth, options.host);
   const byStatus = new Map<number, number>();
   let isDraining = false;
-  const mcp = createMcp({ ...ports, version: options.version });
+  const listing = createToolListing(ports.catalog);
+  const mcp = createMcp({ ...ports, listing, version: options.version });
+  const subscriptions = createSubscriptions({
+    serve: ({ era }) => createServer(options.version, era),
+    toolsKey: (principal) => listing.keyFor(principal),
+    maxPerTenant: streamsPerTenant,
+    max: streams,
+  });
   const cancellations = createCancellations(ports.cancellations);
   const http = createHttp({
     ...ports,
+    resource: options.resource,
     allowedHosts: options.allowedHosts,
     requestTimeoutMs,
     onRequest(record) {
@@ -70,7 +93,8 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
       auth,
       stallMs,
       cancellations,
-      sessions: createSessions(ports.sessionKey),
+      subscriptions,
+      sessions: createSessions({ ...ports.sessions, onProblem: ports.onProblem }),
       isTool: (name) => ports.catalog.has(name),
     }),
   });
@@ -82,10 +106,14 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
     },
     async drain(drainMs) {
       isDraining = true;
-      await http.drain(drainMs);
+      const drained = http.drain(drainMs);
+      // A stream has no end of its own to wait for.
+      await subscriptions.close();
+      await drained;
       await mcp.close();
       cancellations.close();
     },
+    onTenantChange: (change) => subscriptions.onChange(change),
     get isDraining() {
       return isDraining;
     },
@@ -93,7 +121,11 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
       const answered = [...byStatus].map(
         ([status, count]) => [`agent_mesh_ingress_answered_${status}`, count] as const,
       );
-      return { agent_mesh_ingress_in_flight: http.inFlight(), ...Object.fromEntries(answered) };
+      return {
+        agent_mesh_ingress_in_flight: http.inFlight(),
+        agent_mesh_ingress_streams: subscriptions.size,
+        ...Object.fromEntries(answered),
+      };
     },
   };
 }

@@ -4,17 +4,24 @@ import { readFile } from 'node:fs/promises';
 import { findPackageJSON } from 'node:module';
 // eslint-disable-next-line no-restricted-imports -- constructed here, used by shared/tenants alone
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+// eslint-disable-next-line no-restricted-imports -- constructed here, used by shared/identity alone
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { ingressSettings } from '../../shared/config/ingress.ts';
-import { readConfig, type Config } from '../../shared/config/setting.ts';
+import { ConfigError, readConfig, type Config } from '../../shared/config/setting.ts';
+import { createKnownTenants } from '../../shared/identity/known-tenants.ts';
+import { openSigningKeys } from '../../shared/identity/signing-keys.ts';
+import { readSigningKeys } from '../../shared/identity/signing-secret.ts';
+import { createTokenVerifier } from '../../shared/identity/token-verifier.ts';
 import { TenantId, UserId } from '../../shared/ids.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
-import { cancelChannel, sessionKeyName } from '../../shared/queue/names.ts';
+import { cancelChannel } from '../../shared/queue/names.ts';
 import { watchPressure } from '../../shared/queue/pressure.ts';
 import { createRedisClock } from '../../shared/queue/redis-clock.ts';
 import { connectRedis, createGate } from '../../shared/queue/redis.ts';
 import { createReplies } from '../../shared/queue/replies.ts';
+import { createSessionStore } from '../../shared/sessions/session-store.ts';
 import { closeInOrder, runProcess, untilAskedToStop } from '../../shared/shutdown.ts';
 import { startAdmin } from '../../shared/telemetry/admin.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
@@ -26,12 +33,13 @@ import { assertAuthAllowed, type Auth } from './authenticate.ts';
 import { createCallTool } from './call-tool.ts';
 import { openCancellationChannel } from './cancellation-channel.ts';
 import { createIngress } from './ingress.ts';
-import { readSessionKey } from './session-key.ts';
+import { describeResource } from './protected-resource.ts';
 
 async function main(): Promise<void> {
   const config = readConfig(ingressSettings, process.env);
   const auth = authOf(config);
   assertAuthAllowed(auth, config.host);
+  const issuers = issuersOf(config);
   const name = `g-${randomBytes(6).toString('base64url')}`;
   const log = createLog('ingress', config.logLevel);
 
@@ -50,19 +58,31 @@ async function main(): Promise<void> {
   if (reasonToStop !== undefined) return;
 
   const dynamo = new DynamoDBClient({ region: config.region });
-  const directory = createTenantDirectory({
-    store: createTenantStore({ dynamo, table: config.tenantsTable }),
-  });
-  await subscribeTenantChanges(subscriptions, (change) => directory.invalidate(change));
+  const secrets = new SecretsManagerClient({ region: config.region, maxAttempts: 2 });
+  const onProblem = (what: string, cause: unknown) => log.error({ err: cause }, what);
+  const store = createTenantStore({ dynamo, table: config.tenantsTable });
+  const directory = createTenantDirectory({ store });
+  const tenants = createKnownTenants(store);
+  const signingSecret = { client: secrets, name: config.signingSecret };
+  const keys = await openSigningKeys({ read: () => readSigningKeys(signingSecret), onProblem });
   const replies = await createReplies({ name, commands, subscriptions, log });
   const pressure = watchPressure(commands, log);
   const catalog = createCatalog({ diagnostics: config.diagnostics });
 
   const ingress = createIngress(
-    { ...config, auth, version: await readVersion() },
+    {
+      ...config,
+      auth,
+      version: await readVersion(),
+      resource: issuers && describeResource(issuers.resource, issuers.issuers),
+    },
     {
       catalog,
       directory,
+      tokens: issuers && {
+        ...createTokenVerifier(issuers, { onProblem }),
+        findTenant: (id) => tenants.find(id),
+      },
       callTool: createCallTool({
         catalog,
         replies,
@@ -74,11 +94,16 @@ async function main(): Promise<void> {
         callTimeoutMs: config.callTimeoutMs,
       }),
       cancellations: await openCancellationChannel(cancelChannel, { commands, subscriptions }),
-      sessionKey: await readSessionKey(commands, sessionKeyName),
+      sessions: { keys, store: createSessionStore(commands, { idleMs: config.sessionIdleMs }) },
       onRequest: (record) => log.info(record, 'request'),
-      onProblem: (what, cause) => log.error({ err: cause }, what),
+      onProblem,
     },
   );
+  await subscribeTenantChanges(subscriptions, (change) => {
+    directory.invalidate(change);
+    tenants.invalidate(change);
+    ingress.onTenantChange(change);
+  });
   const admin = await startAdmin(config.adminPort, {
     notReady: () => [
       ...(ingress.isDraining ? ['draining'] : []),
@@ -97,7 +122,8 @@ async function main(): Promise<void> {
       ['requests', () => ingress.drain(config.drainMs)],
       ['admin port', () => admin.close()],
       ['pressure', async () => pressure.close()],
-      ['AWS sockets', async () => dynamo.destroy()],
+      ['session keys', async () => keys.close()],
+      ['AWS sockets', async () => [dynamo, secrets].forEach((client) => client.destroy())],
       [
         'Redis',
         async () => [admission, commands, subscriptions].forEach((each) => each.disconnect()),
@@ -114,6 +140,15 @@ async function main(): Promise<void> {
 function authOf({ auth, defaultTenant, defaultUser }: Config<typeof ingressSettings>): Auth {
   if (auth === 'on') return { mode: 'on' };
   return { mode: 'off', tenant: TenantId.parse(defaultTenant), user: UserId.parse(defaultUser) };
+}
+
+/** @throws {ConfigError} if tokens are accepted and nothing says for which resource. */
+function issuersOf({ issuers, resource }: Config<typeof ingressSettings>) {
+  if (issuers.length === 0) return undefined;
+  if (resource !== undefined) return { issuers, resource };
+  throw new ConfigError(
+    'JWT_ISSUERS needs RESOURCE_URL: the URL of the MCP endpoint as clients know it, which tokens must be meant for.',
+  );
 }
 
 /** Never rejects: a connection that fails is made again. */

@@ -1,5 +1,5 @@
 /**
- * One request of `/mcp`, in order: method and media type, principal, body, session, protocol.
+ * One request of `/mcp`, in order: method and media type, caller, body, session, protocol.
  * The eras part here: a 2026-07-28 client cancels by leaving; an older one that leaves does not
  * cancel, has a signed session instead, and cancels with a notification of its own.
  */
@@ -7,8 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { classifyInboundRequest, ProtocolErrorCode } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { Fault } from '../../shared/faults.ts';
-import type { Principal } from '../../shared/tenants/tenant.ts';
-import { authenticate, type Auth, type TenantDirectory } from './authenticate.ts';
+import { authenticate, type AuthenticatePorts, type Caller } from './authenticate.ts';
 import type { Cancellations } from './cancellations.ts';
 import { isPostOfJson, type RequestRecord, type Route } from './http.ts';
 import type { Mcp, McpExchange } from './mcp.ts';
@@ -16,14 +15,14 @@ import { send, toWebRequest, writeResponse } from './node-exchange.ts';
 import { BodyTooLarge, ClientGone, readJson } from './request-body.ts';
 import { httpError, toHttpAnswer, type HttpAnswer, type RequestId } from './respond.ts';
 import { cancelKey, type Sessions } from './session.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 const maxBodyBytes = 4_194_304;
 
-export interface McpRoutePorts {
+export interface McpRoutePorts extends AuthenticatePorts {
   readonly mcp: Mcp;
-  readonly auth: Auth;
-  readonly directory: TenantDirectory;
   readonly sessions: Sessions;
+  readonly subscriptions: Subscriptions;
   readonly cancellations: Cancellations;
   /** Whether the catalog has a tool of this name; other names stay out of the log. */
   readonly isTool: (name: string) => boolean;
@@ -42,6 +41,7 @@ const Message = z.object({
     .object({
       name: z.string().optional().catch(undefined),
       requestId: Id.optional().catch(undefined),
+      clientInfo: z.object({ name: z.string() }).optional().catch(undefined),
     })
     .optional()
     .catch(undefined),
@@ -53,17 +53,16 @@ export function createMcpRoute(ports: McpRoutePorts): Route {
     const { headers, method } = request;
     const closesSession = method === 'DELETE' && sessionOf(request) !== undefined;
     if (!closesSession && !isPostOfJson(request, response)) return;
-    const principal = await authenticate(headers.authorization, ports);
-    record.tenant = principal.tenant.id;
-    // Nothing is kept of a session, so that there is nothing to close.
+    const caller = await authenticate(headers.authorization, ports);
+    record.tenant = caller.principal.tenant.id;
     if (closesSession) {
-      const found = nonceOf(request, principal, ports) !== undefined;
+      const found = await ports.sessions.close(sessionOf(request) ?? '', caller.principal);
       return send(response, found ? { status: 200, body: '' } : sessionNotFound(null));
     }
     const body = await parsed(request);
     if (body === malformed) return send(response, notJson);
     if (Array.isArray(body)) return send(response, noBatches);
-    await answerMessage(body, { request, response, record, principal }, ports);
+    await answerMessage(body, { request, response, record, caller }, ports);
   };
 }
 
@@ -71,22 +70,28 @@ interface Asked {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly record: RequestRecord;
-  readonly principal: Principal;
+  readonly caller: Caller;
 }
 
 async function answerMessage(body: unknown, asked: Asked, ports: McpRoutePorts): Promise<void> {
-  const { request, response, record, principal } = asked;
+  const { request, response, record, caller } = asked;
+  const { principal } = caller;
   const message = Message.catch({}).parse(body);
   describe(message, record, ports);
-  const isLegacy = eraOf(request, body) === 'legacy';
+  const era = eraOf(request, body);
+  if (era === 'modern' && message.method === 'subscriptions/listen') {
+    return listen(body, asked, ports);
+  }
+  const isLegacy = era === 'legacy';
   // A modern client has no session, whatever its headers say.
   const session = isLegacy ? sessionOf(request) : undefined;
-  const nonce = session === undefined ? undefined : nonceOf(request, principal, ports);
+  const nonce = session === undefined ? undefined : await ports.sessions.check(session, principal);
   if (session !== undefined && nonce === undefined) {
     return send(response, sessionNotFound(message.id ?? null));
   }
   if (isLegacy && session === undefined && message.method === 'initialize') {
-    response.setHeader('mcp-session-id', ports.sessions.mint(principal));
+    const client = message.params?.clientInfo?.name ?? '';
+    response.setHeader('mcp-session-id', await ports.sessions.open(principal, client));
   }
   if (nonce !== undefined && message.method === 'notifications/cancelled') {
     await announce(cancelKey(nonce, message.params?.requestId), ports);
@@ -102,16 +107,30 @@ async function answerMessage(body: unknown, asked: Asked, ports: McpRoutePorts):
   await writeResponse(answer, response, { refusal, stallMs: ports.stallMs });
 }
 
+/** A stream that lives until the client leaves, or the ingress ends it. */
+async function listen(
+  body: unknown,
+  { request, response, caller }: Asked,
+  { subscriptions, stallMs }: McpRoutePorts,
+): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  if (response.destroyed) return;
+  const web = toWebRequest(request.headers);
+  const answer = await subscriptions.listen(web, body, caller, gone.signal);
+  await writeResponse(answer, response, { refusal: () => undefined, stallMs });
+}
+
 /** Starts to watch for the client's cancel; returns the way to stop. */
 type Track = (cancel: () => void) => () => void;
 
 function createExchange(
-  { request, response, principal }: Asked,
+  { request, response, caller }: Asked,
   { track, id }: { readonly track: Track; readonly id: RequestId },
 ): { readonly exchange: McpExchange; readonly refusal: () => HttpAnswer | undefined } {
   let refused: HttpAnswer | undefined;
   const exchange: McpExchange = {
-    principal,
+    principal: caller.principal,
     idempotencyKey: headerOf(request, 'idempotency-key'),
     traceparent: headerOf(request, 'traceparent'),
     congested: () => response.writableNeedDrain,
@@ -185,14 +204,6 @@ function describe({ method, params }: Message, record: RequestRecord, ports: Mcp
 
 const sessionOf = (request: IncomingMessage): string | undefined =>
   headerOf(request, 'mcp-session-id');
-
-function nonceOf(
-  request: IncomingMessage,
-  principal: Principal,
-  { sessions }: McpRoutePorts,
-): string | undefined {
-  return sessions.verify(sessionOf(request) ?? '', principal);
-}
 
 function headerOf({ headers }: IncomingMessage, name: string): string | undefined {
   const value = headers[name];

@@ -7,16 +7,16 @@ import {
   createMcpHandler,
   Server,
   type CallToolResult,
-  type ListToolsResult,
   type McpRequestContext,
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import { Fault } from '../../shared/faults.ts';
 import type { Progress } from '../../shared/queue/invocation.ts';
 import { mayUse, type Principal } from '../../shared/tenants/tenant.ts';
-import { toListing, type ToolContract } from '../../shared/tools/contract.ts';
+import type { ToolContract } from '../../shared/tools/contract.ts';
 import { surfaces, toToolResult, unknownTool } from './respond.ts';
 import type { CallTool } from './tool-call.ts';
+import type { ToolListing } from './tool-listing.ts';
 
 /** What one HTTP request knows and the protocol does not. */
 export interface McpExchange {
@@ -34,6 +34,7 @@ export interface McpExchange {
 
 export interface McpPorts {
   readonly catalog: ReadonlyMap<string, ToolContract>;
+  readonly listing: ToolListing;
   readonly callTool: CallTool;
   readonly version: string;
   /** Told once of every failure whose text stays inside. */
@@ -53,29 +54,33 @@ const instructions =
 /** How long a client may keep the list. Tenants see different tools, so a shared cache must never keep it. */
 const listHint = { ttlMs: 60_000, cacheScope: 'private' } as const;
 
+/** A server that knows no method yet. Older clients get no word of changes, and are told so. */
+export function createServer(version: string, era: McpRequestContext['era']): Server {
+  return new Server(
+    { name: 'agent-mesh', version },
+    {
+      capabilities: { tools: era === 'modern' ? { listChanged: true } : {} },
+      instructions,
+      cacheHints: { 'tools/list': listHint, 'server/discover': listHint },
+    },
+  );
+}
+
 export function createMcp(ports: McpPorts): Mcp {
   const exchanges = new WeakMap<Request, McpExchange>();
-  const listTools = createListing(ports.catalog);
 
-  const serve = ({ requestInfo }: McpRequestContext): Server => {
+  const serve = ({ era, requestInfo }: McpRequestContext): Server => {
     const exchange = requestInfo && exchanges.get(requestInfo);
     if (!exchange) throw new Error('The SDK replaced the request');
-    const server = new Server(
-      { name: 'agent-mesh', version: ports.version },
-      {
-        capabilities: { tools: {} },
-        instructions,
-        cacheHints: { 'tools/list': listHint, 'server/discover': listHint },
-      },
-    );
-    server.setRequestHandler('tools/list', () => listTools(exchange.principal));
+    const server = createServer(ports.version, era);
+    server.setRequestHandler('tools/list', () => ports.listing.listFor(exchange.principal));
     server.setRequestHandler('tools/call', ({ params }, context) =>
       call({ name: params.name, input: params.arguments ?? {}, context }, exchange, ports),
     );
     return server;
   };
-  // No kind of change is announced, so that the SDK acknowledges a `subscriptions/listen` and ends it.
-  const handler = createMcpHandler(serve);
+  // Its bus would tell every tenant's streams: they are served by `subscriptions.ts`.
+  const handler = createMcpHandler(serve, { maxSubscriptions: 0 });
 
   return {
     async answer(request, body, exchange) {
@@ -83,25 +88,6 @@ export function createMcp(ports: McpPorts): Mcp {
       return handler.fetch(request, { parsedBody: body });
     },
     close: () => handler.close(),
-  };
-}
-
-/** Lists in catalog order. Each set of permissions has its list made once. */
-function createListing(
-  catalog: ReadonlyMap<string, ToolContract>,
-): (principal: Principal) => ListToolsResult {
-  const all = [...catalog.values()].map((contract) => ({ contract, listing: toListing(contract) }));
-  const lists = new Map<string, ListToolsResult>();
-  return (principal) => {
-    const allowed = all.map(({ contract }) => mayUse(principal, contract.permission));
-    const key = allowed.map(Number).join('');
-    const known = lists.get(key);
-    if (known) return known;
-    const tools = all.flatMap(({ listing }, index) => (allowed[index] ? [listing] : []));
-    // eslint-disable-next-line typescript/no-unsafe-type-assertion -- JSON Schemas made by zod from objects
-    const list = { tools } as unknown as ListToolsResult;
-    lists.set(key, list);
-    return list;
   };
 }
 

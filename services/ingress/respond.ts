@@ -9,6 +9,7 @@ import {
   type CallToolResult,
 } from '@modelcontextprotocol/server';
 import { Fault, type FaultCode } from '../../shared/faults.ts';
+import { MissingScope } from '../../shared/identity/token-verifier.ts';
 
 type Surface =
   | { readonly on: 'http'; readonly status: 401 | 403 | 499 | 503 }
@@ -83,12 +84,17 @@ export function httpError(
   return { status, headers, body: JSON.stringify({ jsonrpc: '2.0', id, error }) };
 }
 
+/** What a refusal may say of the request, beside the fault. */
+export interface Refused {
+  readonly id?: RequestId;
+  readonly tokenSent?: boolean;
+  /** RFC 9728: where a client learns who issues tokens for this resource. */
+  readonly metadataUrl?: string | undefined;
+}
+
 /** The answer to a request that ends with an http fault. Any other fault is an internal error here. */
-export function toHttpAnswer(
-  fault: Fault,
-  request: { readonly id?: RequestId; readonly tokenSent?: boolean } = {},
-): HttpAnswer {
-  const { id = null, tokenSent = true } = request;
+export function toHttpAnswer(fault: Fault, refused: Refused = {}): HttpAnswer {
+  const { id = null } = refused;
   const surface = surfaces[fault.code];
   if (surface.on !== 'http') {
     const error = { code: ProtocolErrorCode.InternalError, message: 'Internal error' };
@@ -100,19 +106,26 @@ export function toHttpAnswer(
       ? ProtocolErrorCode.InvalidRequest
       : ProtocolErrorCode.InternalError;
   const error = { code, message: fault.message, data: marks(fault) };
-  return httpError(status, error, { id, headers: headersFor(fault, tokenSent) });
+  return httpError(status, error, { id, headers: headersFor(fault, refused) });
 }
 
-function headersFor(fault: Fault, tokenSent: boolean): Record<string, string> {
-  if (fault.code === 'unauthenticated') {
-    // RFC 6750: a request without any token gets no error code.
-    return { 'www-authenticate': tokenSent ? 'Bearer error="invalid_token"' : 'Bearer' };
-  }
-  if (fault.code === 'insufficient_scope') {
-    return { 'www-authenticate': 'Bearer error="insufficient_scope"' };
+function headersFor(fault: Fault, refused: Refused): Record<string, string> {
+  if (fault.code === 'unauthenticated' || fault.code === 'insufficient_scope') {
+    return { 'www-authenticate': challenge(fault, refused) };
   }
   if (fault.code === 'overloaded') return { 'retry-after': `${waitSeconds(fault.retryAfterMs)}` };
   return {};
+}
+
+function challenge(fault: Fault, { tokenSent = true, metadataUrl }: Refused): string {
+  const error = fault.code === 'unauthenticated' ? 'invalid_token' : fault.code;
+  const parameters = [
+    // RFC 6750: a request without any token gets no error code.
+    ...(tokenSent ? [`error="${error}"`] : []),
+    ...(fault instanceof MissingScope ? [`scope="${fault.scope}"`] : []),
+    ...(metadataUrl === undefined ? [] : [`resource_metadata="${metadataUrl}"`]),
+  ];
+  return ['Bearer', parameters.join(', ')].join(' ').trimEnd();
 }
 
 const waitSeconds = (retryAfterMs = 0): number => Math.max(1, Math.ceil(retryAfterMs / 1_000));

@@ -1,5 +1,6 @@
 /** Settings of an ingress. */
 import { z } from 'zod';
+import { isSecureUrl, Issuers } from '../identity/issuer.ts';
 import { clusterSettings } from './cluster.ts';
 import { integer, setting } from './setting.ts';
 
@@ -37,6 +38,40 @@ export const ingressSettings = {
     env: 'DEFAULT_USER_ID',
     schema: z.string().default('user-demo-123'),
     doc: 'User of callers without a token, with AUTH=off.',
+  }),
+  issuers: setting({
+    env: 'JWT_ISSUERS',
+    schema: Issuers,
+    doc: 'Who may sign tokens, as a JSON list of {issuer, claims: {tenant, user, role?}, audience?, jwksUri?, algorithms?, tenants?, defaultRole?, requiredScope?}. Absent: API keys alone are accepted.',
+  }),
+  resource: setting({
+    env: 'RESOURCE_URL',
+    schema: z
+      .url()
+      .refine(isSecureUrl, 'must be https://, or http:// on a loopback address')
+      .refine((text) => URL.parse(text)?.hash === '', 'must have no fragment')
+      .optional(),
+    doc: 'URL of the MCP endpoint as clients know it. The audience of tokens, unless an issuer names another.',
+  }),
+  signingSecret: setting({
+    env: 'AGENT_MESH_SIGNING_SECRET',
+    schema: z.string().default('agent-mesh/session-signing'),
+    doc: 'Secret in Secrets Manager whose value signs the sessions of 2025-era clients. Created if missing.',
+  }),
+  sessionIdleMs: setting({
+    env: 'SESSION_IDLE_MS',
+    schema: integer(1_000, 604_800_000).default(1_800_000),
+    doc: 'Milliseconds without use after which a 2025-era session is over.',
+  }),
+  streamsPerTenant: setting({
+    env: 'STREAMS_PER_TENANT',
+    schema: integer(0, 100_000).default(100),
+    doc: 'The most streams of one tenant, at one ingress, that wait for changes (subscriptions/listen).',
+  }),
+  streams: setting({
+    env: 'STREAMS',
+    schema: integer(0, 100_000).default(1_000),
+    doc: 'The most such streams of all tenants at one ingress.',
   }),
   callTimeoutMs: setting({
     env: 'CALL_TIMEOUT_MS',

@@ -61,5 +61,10 @@ export const tenantsChannel = 'mesh:tenants';
 /** Where every ingress hears that a 2025-era client cancels a request: its session's nonce and request id. */
 export const cancelChannel = 'mesh:cancel';
 
-/** String: signs the sessions of 2025-era clients at every ingress. */
-export const sessionKeyName = 'mesh:session-key';
+/** Sorted set, expiring: a tenant's sessions of 2025-era clients, by last use in epoch ms. */
+export const sessionsByUse = (shard: number, tenant: TenantId): string =>
+  `${indexPrefix(shard)}sessions:${tenant}`;
+
+/** Hash, expiring: who opened each of them, and when, as JSON. */
+export const sessionFacts = (shard: number, tenant: TenantId): string =>
+  `${indexPrefix(shard)}session-facts:${tenant}`;

@@ -15,6 +15,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { EventEmitter } from 'node:events';
+import { createSessionModel } from '../identity/session-model.ts';
 
 const modernVersion = '2026-07-28';
 
@@ -43,6 +44,18 @@ export function aChannel(): CancellationChannel & { readonly published: string[]
       bus.on('cancel', listener);
       return () => bus.off('cancel', listener);
     },
+  };
+}
+
+/** Sessions of one cluster: signing keys that are there, and a store that all its ingresses share. */
+export function someSessions(...fills: readonly number[]): IngressPorts['sessions'] {
+  const keys = fills.map((fill) => ({ id: `key${fill}`, key: Buffer.alloc(32, fill) }));
+  return {
+    keys: {
+      current: () => keys[0],
+      find: async (id) => keys.find((key) => key.id === id),
+    },
+    store: createSessionModel({ idleMs: 60_000, noteMs: 1_000, now: Date.now }),
   };
 }
 
@@ -89,7 +102,7 @@ export async function startIngress(
       callTool: async ({ name }) => textResult(name),
       directory: keys.directory,
       cancellations: aChannel(),
-      sessionKey: Buffer.alloc(32, 7),
+      sessions: someSessions(7),
       onRequest(record) {
         records.push(record);
         requests.emit('record', record);

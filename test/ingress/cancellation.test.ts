@@ -10,6 +10,7 @@ import {
   messageOf,
   modern,
   post,
+  someSessions,
   startIngress,
   textResult,
 } from './an-ingress.ts';
@@ -94,8 +95,10 @@ describe('a cancel by notification', () => {
   test('reaches the ingress that holds the call, whichever took the notification', async () => {
     const cancellations = aChannel();
     const held = heldCalls();
-    await using holder = await startIngress({ cancellations, callTool: held.callTool });
-    await using other = await startIngress({ cancellations, directory: holder.keys.directory });
+    const sessions = someSessions(7);
+    await using holder = await startIngress({ cancellations, sessions, callTool: held.callTool });
+    const { directory } = holder.keys;
+    await using other = await startIngress({ cancellations, sessions, directory });
     const { client, transport } = await holder.oldClient();
     const calling = client.callTool({ name: 'kv_get', arguments: {} }).catch(() => 'rejected');
     await held.begun;
@@ -177,12 +180,12 @@ describe('a session', () => {
   const list = { jsonrpc: '2.0', id: 'five', method: 'tools/list' };
 
   test('works at every ingress with the key, and at none without', async () => {
-    await using one = await startIngress();
-    await using two = await startIngress({ directory: one.keys.directory });
-    await using foreign = await startIngress({
-      directory: one.keys.directory,
-      sessionKey: Buffer.alloc(32, 8),
-    });
+    const sessions = someSessions(7);
+    await using one = await startIngress({ sessions });
+    const { directory } = one.keys;
+    await using two = await startIngress({ directory, sessions });
+    const foreignSessions = { ...sessions, keys: someSessions(8).keys };
+    await using foreign = await startIngress({ directory, sessions: foreignSessions });
     const headers = { 'mcp-session-id': await openSession(one) };
     expect((await post({ ...two, key: one.key }, list, headers)).status).toBe(200);
     expect((await post({ ...foreign, key: one.key }, list, headers)).status).toBe(404);
@@ -191,7 +194,7 @@ describe('a session', () => {
   test('that is forged, or of another tenant or user, is not found', async () => {
     await using mesh = await startIngress();
     const session = await openSession(mesh);
-    const [payload = '', mark = ''] = session.split('.');
+    const [payload = '', keyId = '', mark = ''] = session.split('.');
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
     const stolen = Buffer.from(JSON.stringify({ ...claims, t: 'globex' })).toString('base64url');
     const globex = mesh.keys.issue(aPrincipal('globex'));
@@ -199,13 +202,15 @@ describe('a session', () => {
     const attempts: readonly (readonly [string, string])[] = [
       [globex, session],
       [colleague, session],
-      [globex, `${stolen}.${mark}`],
+      [globex, `${stolen}.${keyId}.${mark}`],
       [mesh.key, payload],
-      [mesh.key, `${payload}.`],
+      [mesh.key, `${payload}.${keyId}`],
+      [mesh.key, `${payload}.${keyId}.`],
+      [mesh.key, `${payload}.other.${mark}`],
       [mesh.key, `${session}.x`],
       [mesh.key, 'x'],
       [mesh.key, 'x'.repeat(5_000)],
-      [mesh.key, `${payload}.${'A'.repeat(43)}`],
+      [mesh.key, `${payload}.${keyId}.${'A'.repeat(43)}`],
     ];
     for (const [key, id] of attempts) {
       const response = await post({ ...mesh, key }, list, { 'mcp-session-id': id });
@@ -230,6 +235,8 @@ describe('a session', () => {
     expect((await close(mesh.keys.issue(aPrincipal('globex')))).status).toBe(404);
     expect((await close('nobody')).status).toBe(401);
     expect((await close(mesh.key)).status).toBe(200);
+    expect((await close(mesh.key)).status).toBe(404);
+    expect((await post(mesh, list, { 'mcp-session-id': session })).status).toBe(404);
     const { body, headers } = modern('server/discover');
     const discovered = await post(mesh, body, { ...headers, 'mcp-session-id': 'whatever' });
     expect(discovered.status).toBe(200);

@@ -12,6 +12,7 @@ import {
   modern,
   post,
   rawRequest,
+  someSessions,
   startIngress,
   textResult,
 } from './an-ingress.ts';
@@ -119,7 +120,7 @@ describe('AUTH=off', () => {
         catalog: new Map(),
         callTool: async () => '',
         cancellations: aChannel(),
-        sessionKey: Buffer.alloc(32),
+        sessions: someSessions(7),
         onRequest: () => undefined,
         onProblem: () => undefined,
       },
@@ -343,6 +344,7 @@ describe('the gauges', () => {
     while (mesh.records.length < 2) await once(mesh.requests, 'record');
     expect(mesh.ingress.gauges()).toEqual({
       agent_mesh_ingress_in_flight: 0,
+      agent_mesh_ingress_streams: 0,
       agent_mesh_ingress_answered_200: 1,
       agent_mesh_ingress_answered_401: 1,
     });

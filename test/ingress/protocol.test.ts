@@ -297,7 +297,7 @@ describe('what is not offered', () => {
 
   test('holds no stream open for changes that are never announced', async () => {
     await using mesh = await startIngress();
-    const listen = modern('subscriptions/listen', { notifications: { toolsListChanged: true } });
+    const listen = modern('subscriptions/listen', { notifications: { promptsListChanged: true } });
     const response = await post(mesh, listen.body, listen.headers);
     const text = await response.text();
     expect(text).toContain('notifications/subscriptions/acknowledged');

@@ -1,0 +1,116 @@
+/**
+ * Long answers to `subscriptions/listen`: a client hears when the tools that it may use change, and
+ * nothing of anybody else. The SDK's bus knows no principal, so each stream has a handler of its
+ * own and is told alone. Who holds a stream is looked up again and again: a stream whose token has
+ * lost its worth is ended.
+ */
+import { createMcpHandler, type McpServerFactory } from '@modelcontextprotocol/server';
+import { Fault, type FaultCode } from '../../shared/faults.ts';
+import type { TenantId } from '../../shared/ids.ts';
+import { everyTenant, type TenantChange } from '../../shared/tenants/tenant-changes.ts';
+import type { Principal } from '../../shared/tenants/tenant.ts';
+import type { Caller } from './authenticate.ts';
+
+export interface SubscriptionsPorts {
+  /** Makes the server that a stream is acknowledged by. */
+  readonly serve: McpServerFactory;
+  /** The same for two principals exactly if they see the same tools. */
+  readonly toolsKey: (principal: Principal) => string;
+  /** The most streams of one tenant, and of all, at this ingress. */
+  readonly maxPerTenant: number;
+  readonly max: number;
+}
+
+export interface Subscriptions {
+  /** Answers with a stream, or with the SDK's own refusal. It lives until `signal` aborts. */
+  listen(request: Request, body: unknown, caller: Caller, signal: AbortSignal): Promise<Response>;
+  /** Looks again at the streams that a change concerns. */
+  onChange(change: TenantChange): void;
+  readonly size: number;
+  /** Ends every stream, in the way that tells a client that it may come back. */
+  close(): Promise<void>;
+}
+
+interface Stream {
+  readonly tenant: TenantId;
+  readonly caller: Caller;
+  readonly handler: ReturnType<typeof createMcpHandler>;
+  toolsKey: string;
+}
+
+/** With the four seconds for which records are cached: under five from a change that nobody announced. */
+const lookAgainMs = 500;
+
+/** Whoever has lost the right to ask has lost the right to listen. A directory that fails decides nothing. */
+const final: readonly FaultCode[] = ['unauthenticated', 'insufficient_scope', 'tenant_suspended'];
+
+export function createSubscriptions(ports: SubscriptionsPorts): Subscriptions {
+  const streams = new Set<Stream>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function mayOpen(tenant: TenantId): boolean {
+    if (streams.size >= ports.max) return false;
+    const own = [...streams].filter((stream) => stream.tenant === tenant);
+    return own.length < ports.maxPerTenant;
+  }
+
+  function add(stream: Stream): void {
+    streams.add(stream);
+    timer ??= setInterval(() => onChange(everyTenant), lookAgainMs);
+    timer.unref();
+  }
+
+  function remove(stream: Stream): void {
+    streams.delete(stream);
+    if (streams.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  }
+
+  async function end(stream: Stream): Promise<void> {
+    remove(stream);
+    await stream.handler.close();
+  }
+
+  async function lookAgain(stream: Stream): Promise<void> {
+    try {
+      const toolsKey = ports.toolsKey(await stream.caller.again());
+      if (toolsKey === stream.toolsKey) return;
+      stream.toolsKey = toolsKey;
+      stream.handler.notify.toolsChanged();
+    } catch (thrown) {
+      if (final.includes(Fault.from(thrown).code)) await end(stream);
+    }
+  }
+
+  function onChange(change: TenantChange): void {
+    for (const stream of streams) {
+      if (change === everyTenant || change === stream.tenant) void lookAgain(stream);
+    }
+  }
+
+  return {
+    onChange,
+    async listen(request, body, caller, signal) {
+      const { principal } = caller;
+      const tenant = principal.tenant.id;
+      const accepted = mayOpen(tenant);
+      const handler = createMcpHandler(ports.serve, { maxSubscriptions: accepted ? 1 : 0 });
+      const stream = { tenant, caller, handler, toolsKey: ports.toolsKey(principal) };
+      if (!accepted) return handler.fetch(request, { parsedBody: body });
+      add(stream);
+      signal.addEventListener('abort', () => void end(stream), { once: true });
+      if (signal.aborted) await end(stream);
+      const answer = await handler.fetch(request, { parsedBody: body });
+      // What changed since the caller was looked up has been announced to nobody.
+      void lookAgain(stream);
+      return answer;
+    },
+    get size() {
+      return streams.size;
+    },
+    async close() {
+      await Promise.all([...streams].map(end));
+    },
+  };
+}

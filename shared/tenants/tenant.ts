@@ -45,6 +45,8 @@ export const Limits = z.strictObject({
   backlog: count.default(1_000),
   /** The most bytes of arguments in accepted, unfinished calls. */
   backlogBytes: count.default(33_554_432),
+  /** The most sessions of 2025-era clients; a further one ends the one that was idle longest. */
+  sessions: count.min(1).default(1_000),
   kvBytes: z.number().int().min(0).default(100_000_000),
   artifacts: count.default(1_000),
   artifactBytes: z.number().int().min(0).default(10_000_000_000),

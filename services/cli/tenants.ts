@@ -62,15 +62,22 @@ async function show(id: TenantId, options: DataOptions, ports: CliPorts): Promis
     ports.print(JSON.stringify({ ...tenant, users }, undefined, 2));
     return;
   }
-  const { limits, ...rest } = tenant;
-  const fields = Object.entries({ ...rest, ...limits });
-  ports.print(toTable(fields.map(([field, value]) => ({ field, value }))));
+  ports.print(toTable(toFields(tenant)));
   const rows = users.map(({ id, role, permissions }) => ({
     user: id,
     role,
     permissions: permissions.join(' '),
   }));
   ports.print(`\n${render(rows, {}, 'No users.')}`);
+}
+
+/** One row for each value, however deep: `limits.concurrency`. */
+function toFields(record: object, path = ''): { field: string; value: string }[] {
+  return Object.entries(record).flatMap(([name, value]: [string, unknown]) =>
+    typeof value === 'object' && value !== null
+      ? toFields(value, `${path}${name}.`)
+      : [{ field: path + name, value: String(value) }],
+  );
 }
 
 async function apply(file: string, options: DataOptions, ports: CliPorts): Promise<void> {

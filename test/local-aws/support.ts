@@ -135,5 +135,5 @@ export async function refusal<T extends Error = Error>(
     (error: T & { $metadata: { httpStatusCode?: number } }) => error,
   );
   if (outcome?.name !== name) throw new Error(`Expected ${name}, got ${String(outcome)}`);
-  return outcome as T & { $metadata: { httpStatusCode?: number } };
+  return outcome;
 }

@@ -14,7 +14,7 @@ import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { startLocalAws, type LocalAws } from '../../deploy/local/aws/server.ts';
 
 export const rootCredentials = { accessKeyId: 'AKIALOCALROOT', secretAccessKey: 'local-secret' };
-export const region = 'us-west-2';
+const region = 'us-west-2';
 export const tenantRole = 'arn:aws:iam::000000000000:role/agent-mesh-tenant';
 
 export interface Credentials {
@@ -56,7 +56,7 @@ export async function startAws(dataDir = aDataDir()) {
   };
 }
 
-export async function asTenant(url: string, tenant: string): Promise<Clients> {
+async function asTenant(url: string, tenant: string): Promise<Clients> {
   return clientsOf(url, await tenantCredentials(url, tenant));
 }
 
@@ -95,7 +95,7 @@ export async function spawnAws(
   return { child, url: ready.url };
 }
 
-export const mainPath = fileURLToPath(new URL('../../deploy/local/aws/main.ts', import.meta.url));
+const mainPath = fileURLToPath(new URL('../../deploy/local/aws/main.ts', import.meta.url));
 
 /** Creates a table with keys `pk` and `sk`, and an index on `gsi1pk` and `sk`. */
 export async function createTable(client: Clients['dynamodb'], TableName: string): Promise<void> {

@@ -18,7 +18,7 @@ const Session = z.object({
   /** Given to AssumeRole to confine the session further. */
   policy: z.unknown().optional(),
 });
-export type Session = z.output<typeof Session>;
+type Session = z.output<typeof Session>;
 
 export interface Sessions {
   open(

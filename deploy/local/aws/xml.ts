@@ -1,14 +1,14 @@
 /** XML as S3 and STS write it, and as much reading of it as S3's few request bodies need. */
 
 /** `[name, content]`; text content is escaped, undefined elements are left out. */
-export type Element = readonly [name: string, content: string | number | boolean | Elements];
+type Element = readonly [name: string, content: string | number | boolean | Elements];
 export type Elements = readonly (Element | undefined)[];
 
 export function xmlDocument(name: string, namespace: string, content: Elements): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<${name} xmlns="${namespace}">${xml(content)}</${name}>`;
 }
 
-export function xml(elements: Elements): string {
+function xml(elements: Elements): string {
   let text = '';
   for (const element of elements) {
     if (!element) continue;

@@ -87,7 +87,7 @@ function passes(
   }
 }
 
-export function beginsWith(
+function beginsWith(
   subject: AttributeValue | undefined,
   prefix: AttributeValue | undefined,
 ): boolean {

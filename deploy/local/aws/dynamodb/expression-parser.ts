@@ -35,7 +35,7 @@ export type Condition =
   | { readonly kind: 'test'; readonly name: string; readonly operands: readonly Operand[] };
 
 /** Operand counts of the functions that are conditions by themselves. */
-export const testArity: Readonly<Record<string, number>> = {
+const testArity: Readonly<Record<string, number>> = {
   attribute_exists: 1,
   attribute_not_exists: 1,
   attribute_type: 2,

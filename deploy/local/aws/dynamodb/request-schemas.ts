@@ -5,11 +5,11 @@ import { isRecord } from './attribute-value.ts';
 /** Read closely by `readItem`. A zod record would drop an attribute named `__proto__`. */
 const attributeMap = z.custom<Record<string, unknown>>(isRecord, 'must be a map of attributes');
 
-export const names = { ExpressionAttributeNames: z.record(z.string(), z.string()).optional() };
-export const values = { ExpressionAttributeValues: attributeMap.optional() };
+const names = { ExpressionAttributeNames: z.record(z.string(), z.string()).optional() };
+const values = { ExpressionAttributeValues: attributeMap.optional() };
 
 /** Asked for by clients, answered by nothing: the local AWS counts no capacity. */
-export const accounting = {
+const accounting = {
   ReturnConsumedCapacity: z.string().optional(),
   ReturnItemCollectionMetrics: z.string().optional(),
 };
@@ -22,9 +22,9 @@ const conditional = {
   ...values,
 };
 
-export const PutMembers = { ...conditional, Item: attributeMap };
-export const KeyedMembers = { ...conditional, Key: attributeMap };
-export const UpdateMembers = { ...KeyedMembers, UpdateExpression: z.string().optional() };
+const PutMembers = { ...conditional, Item: attributeMap };
+const KeyedMembers = { ...conditional, Key: attributeMap };
+const UpdateMembers = { ...KeyedMembers, UpdateExpression: z.string().optional() };
 
 const oldOnly = z.enum(['NONE', 'ALL_OLD']).optional();
 

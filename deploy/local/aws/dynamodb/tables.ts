@@ -45,7 +45,7 @@ const StoredTable = TableDefinition.extend({
   id: z.string(),
   ttlAttribute: z.string().optional(),
 });
-export type StoredTable = z.output<typeof StoredTable>;
+type StoredTable = z.output<typeof StoredTable>;
 
 /** Names of the attributes that make a key. */
 export interface KeyNames {

@@ -57,7 +57,7 @@ export interface Plan {
   apply(): void;
 }
 
-export const maxItemBytes = 409_600;
+const maxItemBytes = 409_600;
 
 /** @throws {AwsError} for anything but a condition that does not hold. */
 export function planWrite(tables: Tables, write: Write): Plan {

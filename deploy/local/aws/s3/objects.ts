@@ -52,7 +52,7 @@ async function putIfStill(
   return store.put(bucket, key, object);
 }
 
-export function toObject(incoming: Incoming, description: Description): StoredObject {
+function toObject(incoming: Incoming, description: Description): StoredObject {
   const { md5, ...content } = incoming;
   return { ...content, ...description, etag: `"${md5}"`, modifiedAt: Date.now() };
 }

@@ -21,7 +21,7 @@ export const GetSecretValue = z.strictObject({
   VersionId: z.string().optional(),
   VersionStage: z.string().optional(),
 });
-export type Wanted = z.output<typeof GetSecretValue>;
+type Wanted = z.output<typeof GetSecretValue>;
 
 export interface Secrets {
   get(name: string): Secret | undefined;
@@ -41,13 +41,13 @@ export interface Secrets {
   list(filters: Filters): readonly Secret[];
 }
 
-export interface NewValue {
+interface NewValue {
   readonly SecretString?: string | undefined;
   readonly SecretBinary?: string | undefined;
   readonly ClientRequestToken?: string | undefined;
 }
 
-export interface Saved {
+interface Saved {
   readonly ARN: string;
   readonly Name: string;
   readonly VersionId?: string;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
-export const MessageAttribute = z.strictObject({
+const MessageAttribute = z.strictObject({
   DataType: z.string(),
   StringValue: z.string().optional(),
   /** Base64. */

@@ -9,7 +9,7 @@ import {
 } from './digests.ts';
 import { queueError, type Message, type Queue, type Queues } from './queues.ts';
 
-export interface Outgoing {
+interface Outgoing {
   readonly body: string;
   readonly attributes?: MessageAttributes | undefined;
   readonly delaySeconds?: number | undefined;

@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import { ConfigError } from '../../shared/config/setting.ts';
 import { addKeyCommands } from './keys.ts';
 import type { CliPorts } from './ports.ts';
+import { addSessionCommands } from './sessions.ts';
 import { addTenantCommands } from './tenants.ts';
 import { addUpCommand } from './up.ts';
 
@@ -25,6 +26,7 @@ const program = new Command('mesh').description('Runs a local cluster, manages t
 addUpCommand(program, ports);
 addTenantCommands(program, ports);
 addKeyCommands(program, ports);
+addSessionCommands(program, ports);
 
 try {
   await program.parseAsync();

@@ -70,7 +70,7 @@ export function createSessions({ keys, store, onProblem }: SessionsPorts): Sessi
     async open(principal, client) {
       const key = currentKey();
       const { tenant, user } = principal;
-      const id = randomBytes(12).toString('base64url');
+      const id = randomBytes(12).toString('hex');
       const session = { id, user: user.id, client: toClientName(client) };
       try {
         await inTime(store.open(tenant, session));

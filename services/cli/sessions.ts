@@ -1,0 +1,153 @@
+/** `mesh sessions`: the sessions of a tenant's 2025-era clients, and the keys that sign them. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { Command } from 'commander';
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { parseCredentialsFile, type AwsAccess } from '../../deploy/local/aws-access.ts';
+import { SetupError } from '../../deploy/local/setup-error.ts';
+import { readUpFile } from '../../deploy/local/up-file.ts';
+import { clusterSettings } from '../../shared/config/cluster.ts';
+import { ingressSettings } from '../../shared/config/ingress.ts';
+import { readConfig } from '../../shared/config/setting.ts';
+import { rotateSigningKey } from '../../shared/identity/signing-secret.ts';
+import { TenantId, UserId } from '../../shared/ids.ts';
+import {
+  createSessionStore,
+  type SessionRecord,
+  type SessionStore,
+} from '../../shared/sessions/session-store.ts';
+import type { TenantStore } from '../../shared/tenants/tenant-store.ts';
+import type { Tenant } from '../../shared/tenants/tenant.ts';
+import { withCluster } from './connect.ts';
+import { dataOption, type DataOptions } from './data-option.ts';
+import { parsedBy } from './options.ts';
+import type { CliPorts } from './ports.ts';
+import { render } from './table.ts';
+
+const SessionId = z.string().regex(/^[0-9a-f]{24}$/, 'must be 24 hex digits, as listed');
+
+interface ListOptions extends DataOptions {
+  readonly tenant: TenantId;
+  readonly json?: boolean;
+}
+
+interface RevokeOptions extends DataOptions {
+  readonly tenant: TenantId;
+  readonly user?: UserId;
+  readonly all?: boolean;
+}
+
+export function addSessionCommands(program: Command, ports: CliPorts): void {
+  const sessions = program
+    .command('sessions')
+    .description('Lists and revokes the sessions of 2025-era clients');
+
+  sessions
+    .command('list')
+    .description("a tenant's sessions, longest idle first")
+    .requiredOption('--tenant <id>', 'the tenant', parsedBy(TenantId))
+    .option('--json', 'print JSON')
+    .addOption(dataOption())
+    .action((options: ListOptions) => list(options, ports));
+
+  sessions
+    .command('revoke')
+    .description(
+      'end one session, those of a user, or all of a tenant; a client may open a new one',
+    )
+    .argument('[session id]', 'its id, as listed', parsedBy(SessionId))
+    .requiredOption('--tenant <id>', 'the tenant', parsedBy(TenantId))
+    .option('--user <id>', 'all sessions of this user', parsedBy(UserId))
+    .option('--all', 'all sessions of the tenant')
+    .addOption(dataOption())
+    .action((id: string | undefined, options: RevokeOptions) => revoke(id, options, ports));
+
+  sessions
+    .command('rotate-keys')
+    .description('sign with a new key; sessions stay good through one rotation')
+    .addOption(dataOption())
+    .action((options: DataOptions) => rotateKeys(options, ports));
+}
+
+async function list(options: ListOptions, ports: CliPorts): Promise<void> {
+  const found = await withSessions(options, ports, (store, tenant) => store.list(tenant));
+  const rows = found.map(({ id, user, client, createdAt, lastSeenAt }) => ({
+    id,
+    user,
+    client,
+    created: new Date(createdAt).toISOString(),
+    'last seen': new Date(lastSeenAt).toISOString(),
+  }));
+  ports.print(render(rows, options, `Tenant ${options.tenant} has no sessions.`));
+}
+
+async function revoke(
+  id: string | undefined,
+  options: RevokeOptions,
+  ports: CliPorts,
+): Promise<void> {
+  const { user, all } = options;
+  if ([id, user, all].filter((each) => each !== undefined).length !== 1) {
+    throw new SetupError('Name one of: a session id, --user, --all.');
+  }
+  const isMeant = (session: SessionRecord): boolean =>
+    all === true || session.id === id || session.user === user;
+  const ended = await withSessions(options, ports, async (store, tenant) => {
+    const meant = (await store.list(tenant)).filter(isMeant);
+    return store.end(
+      tenant,
+      meant.map((session) => session.id),
+    );
+  });
+  if (id !== undefined && ended === 0) {
+    throw new SetupError(`Tenant ${options.tenant} has no session ${id}.`);
+  }
+  ports.print(`Revoked ${ended} ${ended === 1 ? 'session' : 'sessions'}.`);
+}
+
+async function withSessions<Result>(
+  { tenant: id, data }: DataOptions & { readonly tenant: TenantId },
+  ports: CliPorts,
+  work: (store: SessionStore, tenant: Tenant) => Promise<Result>,
+): Promise<Result> {
+  const { sessionIdleMs } = ingressSettings;
+  const settings = readConfig({ sessionIdleMs }, ports.environment);
+  const run = async (connection: { readonly redis: Redis; readonly store: TenantStore }) => {
+    const tenant = await connection.store.readTenant(id);
+    if (!tenant) throw new SetupError(`There is no tenant ${id}.`);
+    return work(createSessionStore(connection.redis, { idleMs: settings.sessionIdleMs }), tenant);
+  };
+  return withCluster(ports, data, run);
+}
+
+async function rotateKeys({ data }: DataOptions, { environment, print }: CliPorts): Promise<void> {
+  const { signingSecret } = ingressSettings;
+  const { region } = clusterSettings;
+  const settings = readConfig({ signingSecret, region }, environment);
+  const client = new SecretsManagerClient(await findAws(environment, data, settings.region));
+  try {
+    const key = await rotateSigningKey({ client, name: settings.signingSecret });
+    print(`New sessions are signed with key ${key.id}.`);
+  } finally {
+    client.destroy();
+  }
+}
+
+/** The account that the environment names, or else that of the local cluster. */
+async function findAws(
+  environment: CliPorts['environment'],
+  dataDir: string,
+  region: string,
+): Promise<AwsAccess | { readonly region: string }> {
+  if (Object.entries(environment).some(([name, value]) => value && namesAccount(name)))
+    return { region };
+  const { aws: endpoint } = await readUpFile(join(dataDir, 'up.json'));
+  if (endpoint === undefined) return { region };
+  const file = await readFile(join(dataDir, 'aws-credentials'), 'utf8');
+  return { region, endpoint, credentials: parseCredentialsFile(file) };
+}
+
+const namesAccount = (variable: string): boolean =>
+  /^AWS_(ACCESS_KEY_ID|PROFILE|ROLE_ARN|ENDPOINT_URL|CONTAINER_CREDENTIALS_\w+)$/.test(variable);

@@ -34,7 +34,7 @@ const session = (id: string, client = 'c') => ({ id, user: ann, client });
 /** What time does, without waiting: every note becomes so much older. */
 async function age({ shard, id }: Tenant, ms: number): Promise<void> {
   const key = sessionsByUse(shard, id);
-  for (const member of await redis.zrange(key, 0, -1)) await redis.zincrby(key, String(-ms), member);
+  for (const member of await redis.zrange(key, '0', '-1')) await redis.zincrby(key, String(-ms), member);
 }
 
 describe('the session store', () => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hashApiKey } from '../../shared/tenants/api-keys.ts';
 import { callTool, post, resultOf, rpc, type Answer, type Endpoint } from '../support/call.ts';
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
+import { sumOverWorkers } from '../support/gauges.ts';
 import { announce, createKey, withTenantStore } from '../support/keys.ts';
 import { logsOf } from '../support/running-intervals.ts';
 
@@ -36,8 +37,7 @@ async function logs(): Promise<string> {
 
 /** How many invocations the worker has begun to run. */
 async function ran(): Promise<number> {
-  const metrics = await fetch(`${cluster.workers[0]?.ready.admin}/metrics`);
-  return Number(/^agent_mesh_worker_invocations (\d+)/m.exec(await metrics.text())?.[1]);
+  return sumOverWorkers(cluster, 'agent_mesh_worker_invocations');
 }
 
 /** A bad request is answered, reaches no worker, and the next call works. */

@@ -1,0 +1,16 @@
+/** Numbers that processes tell on their admin ports. */
+
+/** Of one process. */
+export async function readGauge(admin: string, name: string): Promise<number> {
+  const text = await (await fetch(`${admin}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+}
+
+/** Summed over all workers of a cluster. */
+export async function sumOverWorkers(
+  cluster: { readonly workers: readonly { readonly ready: { readonly admin: string } }[] },
+  name: string,
+): Promise<number> {
+  const each = await Promise.all(cluster.workers.map(({ ready }) => readGauge(ready.admin, name)));
+  return each.reduce((sum, value) => sum + value, 0);
+}

@@ -14,15 +14,18 @@ export function createContext(held: HeldLease, ports: ContextPorts): ToolContext
   const { invocation, replyTo } = lease;
   if (!invocation) throw new Error('Only a readable invocation has a context');
   let last = -Infinity;
+  const aws = ports.createAws({
+    tenant: lease.tenant,
+    user: invocation.user,
+    sequence: lease.sequence,
+    attempt: lease.attempt,
+    deadline: Date.now() + lease.remainingMs,
+    signal,
+    assertLease: () => held.assertHeld(),
+  });
   return {
-    aws: ports.createAws({
-      tenant: lease.tenant,
-      user: invocation.user,
-      sequence: lease.sequence,
-      attempt: lease.attempt,
-      signal,
-      assertLease: () => held.assertHeld(),
-    }),
+    aws,
+    credentials: aws.credentials,
     signal,
     progress(progress, total, message) {
       if (!invocation.progress || progress <= last) return;

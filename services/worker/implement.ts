@@ -1,12 +1,14 @@
 /** Binds a handler to its contract: input parsed before, output checked and encoded after. */
 import { z } from 'zod';
-import type { TenantAws } from '../../shared/aws/tenant-aws.ts';
+import type { Credentials, TenantAws } from '../../shared/aws/tenant-aws.ts';
 import { Fault } from '../../shared/faults.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 
 /** All that a handler sees. No tenant id, queue, clock or environment: what it cannot see, it cannot get wrong. */
 export interface ToolContext {
   readonly aws: TenantAws;
+  /** What the call's user has stored for outside services. What is read must not leave the handler. */
+  readonly credentials: Pick<Credentials, 'read'>;
   /** Aborts on cancel, deadline or loss of the lease. */
   readonly signal: AbortSignal;
   /** Tells whoever waits how far the call has come. Values that do not increase are dropped. */

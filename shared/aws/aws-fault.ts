@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { Fault } from '../faults.ts';
 
 /** What a client is told it was that failed. */
-export type Store = 'key-value store' | 'artifact store' | 'event bus';
+export type Store = 'key-value store' | 'artifact store' | 'event bus' | 'credential store';
 
 /** The parts of an SDK error that decide anything. */
 const Thrown = z.object({

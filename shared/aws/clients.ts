@@ -1,20 +1,26 @@
 /**
- * SDK clients per tenant, each with that tenant's credentials and the lease guard, in a bounded
+ * SDK clients per tenant, each with that tenant's credentials, rates and the lease guard, in a bounded
  * cache over one shared pool of sockets. Endpoints and base credentials are the SDK's own business:
  * AWS_ENDPOINT_URL, profiles, roles.
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { STSClient } from '@aws-sdk/client-sts';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { TenantId } from '../ids.ts';
+import { rateGuard, rateGuardPlacement } from './buckets/rate-guard.ts';
+import type { RateGate } from './buckets/rate-gate.ts';
 import { tenantCredentials } from './credentials.ts';
 import { guardPlacement, leaseGuard } from './lease-guard.ts';
 
 interface TenantClients {
   readonly dynamodb: DynamoDBClient;
   readonly s3: S3Client;
+  /** For URLs alone: sends nothing, and adds no checksum of a body that it does not see. */
+  readonly signing: S3Client;
+  readonly secrets: SecretsManagerClient;
   /** Never retries: a lost answer must not publish an event twice. */
   readonly eventbridge: EventBridgeClient;
 }
@@ -23,6 +29,8 @@ export interface ClientsOptions {
   readonly region: string;
   /** ARN of the role to assume for each tenant. Absent: every tenant uses the process's own credentials. */
   readonly tenantRole?: string | undefined;
+  /** Absent: no rates hold. */
+  readonly rates?: RateGate | undefined;
   /** Tenants whose clients are kept; about 100 KB each. */
   readonly maxTenants?: number;
   /** The longest a request may wait for its answer, or a body for its next byte. */
@@ -58,6 +66,7 @@ export function createClientCache(options: ClientsOptions): ClientCache {
           ? // Resolved once for all tenants, not once per client.
             sts.config.credentials
           : tenantCredentials(tenant, { sts, role: options.tenantRole }),
+      rates: options.rates,
     });
 
   return {
@@ -80,19 +89,34 @@ interface TenantClientConfig {
   readonly maxAttempts: number;
   readonly requestHandler: NodeHttpHandler;
   readonly credentials: STSClient['config']['credentials'] | ReturnType<typeof tenantCredentials>;
+  readonly rates: RateGate | undefined;
 }
 
-function createTenantClients(tenant: TenantId, config: TenantClientConfig): TenantClients {
+function createTenantClients(
+  tenant: TenantId,
+  { rates, ...config }: TenantClientConfig,
+): TenantClients {
+  // Path style: one host name for every bucket, so that a private endpoint needs no wildcard name.
+  const s3Config = { ...config, forcePathStyle: true };
   const clients = {
     dynamodb: new DynamoDBClient(config),
-    // Path style: one host name for every bucket, so that a private endpoint needs no wildcard name.
-    s3: new S3Client({ ...config, forcePathStyle: true }),
+    s3: new S3Client(s3Config),
+    signing: new S3Client({ ...s3Config, requestChecksumCalculation: 'WHEN_REQUIRED' }),
     eventbridge: new EventBridgeClient({ ...config, maxAttempts: 1 }),
+    secrets: new SecretsManagerClient(config),
   };
   const guard = leaseGuard(tenant);
   clients.dynamodb.middlewareStack.add(guard, guardPlacement);
   clients.s3.middlewareStack.add(guard, guardPlacement);
+  clients.signing.middlewareStack.add(guard, guardPlacement);
   clients.eventbridge.middlewareStack.add(guard, guardPlacement);
+  clients.secrets.middlewareStack.add(guard, guardPlacement);
+  if (rates === undefined) return clients;
+  const rateLimit = rateGuard(tenant, rates);
+  clients.dynamodb.middlewareStack.addRelativeTo(rateLimit, rateGuardPlacement);
+  clients.s3.middlewareStack.addRelativeTo(rateLimit, rateGuardPlacement);
+  clients.eventbridge.middlewareStack.addRelativeTo(rateLimit, rateGuardPlacement);
+  clients.secrets.middlewareStack.addRelativeTo(rateLimit, rateGuardPlacement);
   return clients;
 }
 

@@ -1,67 +1,108 @@
 /**
- * The key-value store: one DynamoDB item per key, in a partition that is exactly the tenant's id.
- *
- * Every write carries its call's sequence number and yields to a later one, so that a re-run after
- * a crash never brings an old value back.
+ * Reads of the key-value store: one DynamoDB item per key, in a partition that is exactly the
+ * tenant's id. Writes are in `kv-write.ts`. All of this file rejects with the SDK's own errors.
  */
-import { GetItemCommand, PutItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { isConditionFailed } from './aws-fault.ts';
-import type { CallContext } from './tenant-aws.ts';
+import { GetItemCommand, QueryCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { Fault } from '../faults.ts';
+import type { KvAccountingPorts } from './kv-accounting.ts';
+import { expiryOf, itemKey, kvSortKey } from './kv-item.ts';
+import type { CallContext, KvPage } from './tenant-aws.ts';
 
-export interface KvPorts {
+export interface KvPorts extends KvAccountingPorts {
   readonly call: CallContext;
   readonly dynamodb: DynamoDBClient;
   readonly table: string;
 }
 
-/** Rejects with the SDK's own errors, as all of this file. */
+/** One page asks for at most so many queries of 1 MB each, however much of it has expired. */
+const maxQueries = 8;
+
 export async function readKv(key: string, ports: KvPorts): Promise<string | undefined> {
   const { call, dynamodb, table } = ports;
   const { Item: item } = await dynamodb.send(
     new GetItemCommand({ TableName: table, Key: itemKey(key, call), ConsistentRead: true }),
     { abortSignal: call.signal },
   );
-  // DynamoDB sweeps expired items hours late.
-  const expiresMs = Number(item?.['expires_ms']?.N ?? Number(item?.['expires_at']?.N) * 1_000);
-  return expiresMs <= Date.now() ? undefined : item?.['value']?.S;
+  return item && expiryOf(item) > Date.now() ? item['value']?.S : undefined;
 }
 
-export async function writeKv(
-  key: string,
-  value: string,
-  ttlMs: number | undefined,
+/** @throws {Fault} `invalid_arguments` if the cursor was not given out for this tenant and prefix. */
+export async function listKv(
+  prefix: string,
+  cursor: string | undefined,
+  limit: number,
   ports: KvPorts,
-): Promise<void> {
+): Promise<KvPage> {
   const { call, dynamodb, table } = ports;
-  const put = new PutItemCommand({
-    TableName: table,
-    Item: {
-      ...itemKey(key, call),
-      value: { S: value },
-      seq: { N: String(call.sequence) },
-      created_at: { N: String(Math.floor(Date.now() / 1_000)) },
-      ...(ttlMs === undefined ? {} : expiry(Date.now() + ttlMs)),
-    },
-    ConditionExpression: 'attribute_not_exists(seq) OR seq <= :mine',
-    ExpressionAttributeValues: { ':mine': { N: String(call.sequence) } },
-  });
-  try {
-    await dynamodb.send(put, { abortSignal: call.signal });
-  } catch (error) {
-    // A later call has written: this one's write came before it and is gone, as it should be.
-    if (!isConditionFailed(error)) throw error;
+  const start = cursor === undefined ? undefined : fromCursor(cursor, prefix, ports);
+  const keys: KvPage['keys'][number][] = [];
+  let from = start === undefined ? undefined : itemKey(start, call);
+  for (let query = 0; query < maxQueries; query += 1) {
+    const page = await dynamodb.send(
+      new QueryCommand({
+        TableName: table,
+        KeyConditionExpression: 'tenant = :tenant AND begins_with(sk, :prefix)',
+        // Deleted keys leave an item without a value for a while.
+        FilterExpression: 'attribute_exists(#value)',
+        ProjectionExpression: 'sk, expires_ms, expires_at',
+        ExpressionAttributeNames: { '#value': 'value' },
+        ExpressionAttributeValues: {
+          ':tenant': { S: call.tenant },
+          ':prefix': { S: kvSortKey(prefix) },
+        },
+        ConsistentRead: true,
+        ExclusiveStartKey: from,
+      }),
+      { abortSignal: call.signal },
+    );
+    for (const item of page.Items ?? []) {
+      const expiresAt = expiryOf(item);
+      if (expiresAt <= Date.now()) continue;
+      const key = fromSortKey(item['sk']?.S);
+      const last = keys.at(-1);
+      if (keys.length === limit && last) return { keys, cursor: toCursor(last.key, prefix, ports) };
+      keys.push(expiresAt === Infinity ? { key } : { key, expiresAt });
+    }
+    const { LastEvaluatedKey: next } = page;
+    if (next === undefined) return { keys };
+    from = itemKey(fromSortKey(next['sk']?.S), call);
   }
+  return { keys, cursor: toCursor(fromSortKey(from?.sk.S), prefix, ports) };
 }
 
-function itemKey(key: string, { tenant }: CallContext) {
-  // The sort key names its kind, so that no key of a tenant can reach another kind of item.
-  return { tenant: { S: tenant }, sk: { S: `kv#${key}` } };
+const fromSortKey = (sortKey: string | undefined): string =>
+  (sortKey ?? '').slice(kvSortKey('').length);
+
+const Cursor = z.tuple([z.string(), z.string()]);
+
+/** Says for whom and for what it is, so that one from elsewhere is noticed. It opens nothing: the tenant is the call's. */
+function toCursor(key: string, prefix: string, ports: KvPorts): string {
+  return Buffer.from(JSON.stringify([purpose(prefix, ports), key])).toString('base64url');
 }
 
-/** `expires_at` is for DynamoDB's sweep, in whole epoch seconds; `expires_ms` is what readers go by. */
-function expiry(atMs: number) {
-  return {
-    expires_at: { N: String(Math.ceil(atMs / 1_000)) },
-    expires_ms: { N: String(Math.ceil(atMs)) },
-  };
+function fromCursor(cursor: string, prefix: string, ports: KvPorts): string {
+  const parsed = Cursor.safeParse(readJson(Buffer.from(cursor, 'base64url').toString()));
+  if (parsed.success) {
+    const [given, key] = parsed.data;
+    if (given === purpose(prefix, ports) && key.startsWith(prefix)) return key;
+  }
+  throw new Fault(
+    'invalid_arguments',
+    'The cursor belongs to another listing. Start again without one, and keep the prefix.',
+  );
+}
+
+function purpose(prefix: string, { call }: KvPorts): string {
+  const text = JSON.stringify([call.tenant, prefix]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

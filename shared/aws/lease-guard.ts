@@ -31,11 +31,16 @@ export function withinLease<T>(call: CallContext, work: () => Promise<T>): Promi
 export function leaseGuard(tenant: TenantId) {
   return <Args, Output>(next: (args: Args) => Promise<Output>) =>
     async (args: Args): Promise<Output> => {
-      const call = running.getStore();
-      if (call?.tenant !== tenant) throw new Fault('internal', 'A request belongs to no call');
-      assertRunning(call);
+      assertRunning(runningCall(tenant));
       return next(args);
     };
+}
+
+/** @throws {Fault} if no call of the tenant is running. */
+export function runningCall(tenant: TenantId): CallContext {
+  const call = running.getStore();
+  if (call?.tenant !== tenant) throw new Fault('internal', 'A request belongs to no call');
+  return call;
 }
 
 function assertRunning(call: CallContext): void {

@@ -14,6 +14,8 @@ export const Permission = z.enum([
   'GetArtifacts',
   'PutArtifacts',
   'SendEvents',
+  'DeleteArtifacts',
+  'ManageCredentials',
 ]);
 export type Permission = z.output<typeof Permission>;
 
@@ -36,6 +38,18 @@ const rolePermissions: Readonly<Record<Role, readonly Permission[]>> = {
 
 const count = z.number().int().min(0).max(1_000_000_000);
 
+/** Requests a second to each kind of AWS operation, over all workers. */
+export const AwsRates = z.strictObject({
+  dynamodbRead: count.min(1).default(1_000),
+  dynamodbWrite: count.min(1).default(1_000),
+  s3Get: count.min(1).default(500),
+  s3Put: count.min(1).default(350),
+  s3List: count.min(1).default(10),
+  eventbridge: count.min(1).default(1_000),
+  secrets: count.min(1).default(500),
+});
+export type AwsRates = z.output<typeof AwsRates>;
+
 /** What a tenant may hold and do. `concurrency` is the cap: the most live leases at one instant. */
 export const Limits = z.strictObject({
   concurrency: count.default(10),
@@ -50,6 +64,7 @@ export const Limits = z.strictObject({
   kvBytes: z.number().int().min(0).default(100_000_000),
   artifacts: count.default(1_000),
   artifactBytes: z.number().int().min(0).default(10_000_000_000),
+  aws: AwsRates.prefault({}),
 });
 export type Limits = z.output<typeof Limits>;
 
@@ -81,9 +96,13 @@ export interface Principal {
   readonly user: User;
 }
 
-/** Whether the principal may use tools that ask for `permission`; no permission asked means everyone. */
-export function mayUse(principal: Principal, permission: Permission | undefined): boolean {
-  if (permission === undefined) return true;
+/** Whether the principal may use tools that ask for `needed`, all of it; nothing asked means everyone. */
+export function mayUse(
+  principal: Principal,
+  needed: Permission | readonly Permission[] | undefined,
+): boolean {
+  if (needed === undefined) return true;
   const { role, permissions } = principal.user;
-  return rolePermissions[role].includes(permission) || permissions.includes(permission);
+  const held = new Set([...rolePermissions[role], ...permissions]);
+  return (typeof needed === 'string' ? [needed] : needed).every((each) => held.has(each));
 }

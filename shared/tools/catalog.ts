@@ -1,13 +1,21 @@
 /** Every contract, in listing order. The order is fixed, so that clients may cache the list. */
+import { artifactsDelete } from './artifacts-delete.ts';
 import { artifactsGet } from './artifacts-get.ts';
 import { artifactsList } from './artifacts-list.ts';
 import { artifactsPut } from './artifacts-put.ts';
+import { artifactsUrl } from './artifacts-url.ts';
 import type { ToolContract } from './contract.ts';
+import { credentialsDelete } from './credentials-delete.ts';
+import { credentialsList } from './credentials-list.ts';
+import { credentialsPut } from './credentials-put.ts';
 import { diagnosticsEcho } from './diagnostics-echo.ts';
 import { diagnosticsSleep } from './diagnostics-sleep.ts';
 import { eventsSend } from './events-send.ts';
+import { kvDelete } from './kv-delete.ts';
 import { kvGet } from './kv-get.ts';
+import { kvList } from './kv-list.ts';
 import { kvSet } from './kv-set.ts';
+import { usageGet } from './usage-get.ts';
 
 const builtIn = {
   kv_get: kvGet,
@@ -16,6 +24,14 @@ const builtIn = {
   artifacts_put: artifactsPut,
   artifacts_list: artifactsList,
   events_send: eventsSend,
+  kv_delete: kvDelete,
+  kv_list: kvList,
+  artifacts_delete: artifactsDelete,
+  artifacts_url: artifactsUrl,
+  usage_get: usageGet,
+  credentials_put: credentialsPut,
+  credentials_list: credentialsList,
+  credentials_delete: credentialsDelete,
 } as const;
 
 const diagnostics = {

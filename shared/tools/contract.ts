@@ -22,9 +22,11 @@ export interface ToolContract<
   readonly description: string;
   readonly input: Input;
   readonly output: Output;
-  /** Absent: every principal of every tenant may use the tool. */
-  readonly permission?: Permission;
+  /** Several: all of them. Absent: every principal of every tenant may use the tool. */
+  readonly permission?: Permission | readonly Permission[];
   readonly effect: Effect;
+  /** Arguments that no log, trace or dead letter may show. */
+  readonly sensitive?: readonly string[];
   /** True if the tool destroys or overwrites what was there. Told to clients as a hint. */
   readonly destructive?: boolean;
   /** How many requests of the tenant's rate one call costs. */

@@ -16,3 +16,9 @@ export const ItemKey = z
   .refine((key) => byteLength(key) <= maxBytes, `must be at most ${maxBytes} bytes of UTF-8`)
   .refine((key) => key.isWellFormed(), 'must be well-formed Unicode')
   .refine((key) => !climbs(key), 'must not contain "." or ".." as a path segment');
+
+/** What such a key may start with; the empty text is what every key starts with. */
+export const KeyPrefix = z
+  .string()
+  .refine((prefix) => byteLength(prefix) <= maxBytes, `must be at most ${maxBytes} bytes of UTF-8`)
+  .refine((prefix) => prefix.isWellFormed(), 'must be well-formed Unicode');

@@ -120,6 +120,7 @@ describe('a client of a tenant', () => {
       user: UserId.parse('eve'),
       sequence: 1,
       attempt: 1,
+      deadline: Date.now() + 60_000,
       signal: new AbortController().signal,
       assertLease: () => {},
     };

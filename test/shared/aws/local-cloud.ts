@@ -24,6 +24,7 @@ export interface ACall {
   readonly user?: string;
   readonly sequence?: number;
   readonly attempt?: number;
+  readonly deadline?: number;
   readonly signal?: AbortSignal;
   readonly assertLease?: () => void;
 }
@@ -50,6 +51,7 @@ export function createCalls(options: Partial<ClientsOptions> = {}) {
         user: UserId.parse(given.user ?? 'ann'),
         sequence: given.sequence ?? sequence,
         attempt: given.attempt ?? 1,
+        deadline: given.deadline ?? Date.now() + 60_000,
         signal: given.signal ?? new AbortController().signal,
         assertLease: given.assertLease ?? (() => {}),
       };

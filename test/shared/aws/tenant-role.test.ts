@@ -43,6 +43,7 @@ describe("under a tenant's own role", () => {
       user: UserId.parse('ann'),
       sequence: 1,
       attempt: 1,
+      deadline: Date.now() + 60_000,
       signal: new AbortController().signal,
       assertLease: () => {},
     };

@@ -3,14 +3,23 @@ import { expect } from 'vitest';
 import type { Tool, ToolContext } from '../../../services/worker/implement.ts';
 import type { TenantAws } from '../../../shared/aws/tenant-aws.ts';
 
+const touched = () => Promise.reject(new Error('touched'));
+
 /** A slice of AWS that nothing may touch. */
 export const noAws: TenantAws = {
-  readKv: () => Promise.reject(new Error('touched')),
-  writeKv: () => Promise.reject(new Error('touched')),
-  readArtifact: () => Promise.reject(new Error('touched')),
-  writeArtifact: () => Promise.reject(new Error('touched')),
-  listArtifacts: () => Promise.reject(new Error('touched')),
-  sendEvent: () => Promise.reject(new Error('touched')),
+  readKv: touched,
+  writeKv: touched,
+  deleteKv: touched,
+  listKv: touched,
+  readArtifact: touched,
+  writeArtifact: touched,
+  deleteArtifact: touched,
+  listArtifacts: touched,
+  signGet: touched,
+  signPut: touched,
+  sendEvent: touched,
+  readUsage: touched,
+  credentials: { read: touched, put: touched, list: touched, delete: touched },
 };
 
 export async function runTool(
@@ -20,6 +29,7 @@ export async function runTool(
 ): Promise<unknown> {
   const given = {
     aws: noAws,
+    credentials: noAws.credentials,
     signal: new AbortController().signal,
     progress: () => {},
     ...context,

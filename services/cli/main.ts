@@ -8,6 +8,7 @@ import { ConfigError } from '../../shared/config/setting.ts';
 import { addKeyCommands } from './keys.ts';
 import type { CliPorts } from './ports.ts';
 import { addSessionCommands } from './sessions.ts';
+import { addSetupCommand } from './setup.ts';
 import { addTenantCommands } from './tenants.ts';
 import { addUpCommand } from './up.ts';
 
@@ -24,6 +25,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 const program = new Command('mesh').description('Runs a local cluster, manages tenants and keys');
 addUpCommand(program, ports);
+addSetupCommand(program, ports);
 addTenantCommands(program, ports);
 addKeyCommands(program, ports);
 addSessionCommands(program, ports);

@@ -7,15 +7,19 @@
 import { Redis } from 'ioredis';
 import type { Log } from '../telemetry/log.ts';
 
-/** What a connection is for, and how long an answer may take on it, in ms. */
+/**
+ * What a connection is for, and how long an answer may take on it, in ms. After `socketTimeout`
+ * without any answer the connection is given up for a new one: a network that swallows packets
+ * does not close it, and the kernel takes a quarter of an hour to notice.
+ */
 const purposes = {
   /** Below the second within which a client must hear a refusal. */
-  admission: { commandTimeout: 800 },
-  commands: { commandTimeout: 5_000 },
+  admission: { commandTimeout: 800, socketTimeout: 2_000 },
+  commands: { commandTimeout: 5_000, socketTimeout: 6_000 },
   /** Subscribing again is harmless, so that it may wait for the connection. */
   subscriptions: { enableOfflineQueue: true, maxRetriesPerRequest: null },
-  /** Blocks in BLPOP; the caller bounds the wait. */
-  waiting: {},
+  /** Blocks in BLPOP, for at most half of this. */
+  waiting: { socketTimeout: 10_000 },
 } as const;
 export type RedisPurpose = keyof typeof purposes;
 

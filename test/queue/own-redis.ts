@@ -24,7 +24,7 @@ export async function startOwnRedis(...settings: readonly string[]): Promise<Own
 
   const spawnServer = () =>
     spawn(program.path, [...args, '--appendonly', 'yes', '--appendfsync', 'always', ...settings], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
   let server: ReturnType<typeof spawnServer> | undefined;
   const end = (): void => void server?.kill('SIGKILL');

@@ -67,7 +67,7 @@ describe('a connection', () => {
     const gate = createGate(connection, () => queue.hold(0), silent);
     await gate.opened();
 
-    const lost = once(connection, 'close');
+    const lost = closed(connection);
     await server.kill();
     await lost;
     const asked = performance.now();
@@ -86,12 +86,18 @@ describe('a connection', () => {
     const connection = connectRedis(server.url, 'admission', silent);
     await once(connection, 'ready');
     const queue = createInvocationQueue(connection, { name: 'in', leaseMs: 60_000 });
+    const gate = createGate(connection, () => queue.hold(0), silent);
+    await gate.opened();
     server.signal('SIGSTOP');
     const asked = performance.now();
     const admission = queue.admit(aCall(aTenant(), { admitBy: Date.now() + 700 }));
     await expect(admission).rejects.toThrow('Command timed out');
     expect(performance.now() - asked).toBeLessThan(1_000);
+    // Silence for longer means that the connection is dead, whatever the kernel says.
+    await closed(connection);
+    expect(gate.isOpen).toBe(false);
     server.signal('SIGCONT');
+    await gate.opened();
     expect((await queue.claim(0, 1)).leases).toEqual([]);
     connection.disconnect();
   });
@@ -109,7 +115,7 @@ describe('a connection', () => {
     const before = await queue.claim(0, 4);
     expect(before).toMatchObject({ heldMs: 0 });
 
-    const lost = once(connection, 'close');
+    const lost = closed(connection);
     await server.kill();
     await lost;
     await server.start();
@@ -128,8 +134,13 @@ describe('a connection', () => {
   });
 });
 
+/** Not `once` of node:events, which rejects with the error that a lost connection may tell first. */
+function closed(connection: Redis): Promise<void> {
+  return new Promise((resolve) => connection.once('close', () => resolve()));
+}
+
 async function cut(connection: Redis): Promise<void> {
-  const lost = once(connection, 'close');
+  const lost = closed(connection);
   await redis.raw.call('CLIENT', 'KILL', 'TYPE', 'normal');
   await lost;
 }

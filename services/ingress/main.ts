@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { ingressSettings } from '../../shared/config/ingress.ts';
 import { ConfigError, readConfig, type Config } from '../../shared/config/setting.ts';
 import { createKnownTenants } from '../../shared/identity/known-tenants.ts';
+import { rememberTokens } from '../../shared/identity/remember-tokens.ts';
 import { openSigningKeys } from '../../shared/identity/signing-keys.ts';
 import { readSigningKeys } from '../../shared/identity/signing-secret.ts';
 import { createTokenVerifier } from '../../shared/identity/token-verifier.ts';
@@ -80,7 +81,7 @@ async function main(): Promise<void> {
       catalog,
       directory,
       tokens: issuers && {
-        ...createTokenVerifier(issuers, { onProblem }),
+        ...rememberTokens(createTokenVerifier(issuers, { onProblem })),
         findTenant: (id) => tenants.find(id),
       },
       callTool: createCallTool({

@@ -36,6 +36,8 @@ interface Stream {
   readonly caller: Caller;
   readonly handler: ReturnType<typeof createMcpHandler>;
   toolsKey: string;
+  /** Until it has been acknowledged, word of a change would be lost. */
+  isOpen: boolean;
 }
 
 /** With the four seconds for which records are cached: under five from a change that nobody announced. */
@@ -75,7 +77,7 @@ export function createSubscriptions(ports: SubscriptionsPorts): Subscriptions {
   async function lookAgain(stream: Stream): Promise<void> {
     try {
       const toolsKey = ports.toolsKey(await stream.caller.again());
-      if (toolsKey === stream.toolsKey) return;
+      if (!stream.isOpen || toolsKey === stream.toolsKey) return;
       stream.toolsKey = toolsKey;
       stream.handler.notify.toolsChanged();
     } catch (thrown) {
@@ -96,13 +98,15 @@ export function createSubscriptions(ports: SubscriptionsPorts): Subscriptions {
       const tenant = principal.tenant.id;
       const accepted = mayOpen(tenant);
       const handler = createMcpHandler(ports.serve, { maxSubscriptions: accepted ? 1 : 0 });
-      const stream = { tenant, caller, handler, toolsKey: ports.toolsKey(principal) };
+      const toolsKey = ports.toolsKey(principal);
+      const stream = { tenant, caller, handler, toolsKey, isOpen: false };
       if (!accepted) return handler.fetch(request, { parsedBody: body });
       add(stream);
       signal.addEventListener('abort', () => void end(stream), { once: true });
       if (signal.aborted) await end(stream);
       const answer = await handler.fetch(request, { parsedBody: body });
-      // What changed since the caller was looked up has been announced to nobody.
+      stream.isOpen = true;
+      // For what has changed since the caller was looked up.
       void lookAgain(stream);
       return answer;
     },

@@ -19,14 +19,24 @@ async function newKey(kid: string, alg: 'ES256' | 'RS256') {
 
 export const nowSeconds = (): number => Math.floor(Date.now() / 1_000);
 
-export async function startIssuer(alg: 'ES256' | 'RS256' = 'ES256') {
+/** Where its metadata may stand, for an issuer with a path. */
+export const wellKnown = [
+  '/tenant/.well-known/openid-configuration',
+  '/.well-known/oauth-authorization-server/tenant',
+  '/.well-known/openid-configuration/tenant',
+] as const;
+
+export async function startIssuer(
+  alg: 'ES256' | 'RS256' = 'ES256',
+  metadataAt: (typeof wellKnown)[number] = wellKnown[0],
+) {
   let mood: Mood = 'well';
   let fetches = 0;
   let keys: Key[] = [await newKey('k1', alg)];
   let extra: readonly JWK[] = [];
 
   const server = createServer((request, response) => {
-    if (request.url === '/tenant/.well-known/openid-configuration') {
+    if (request.url === metadataAt) {
       return json(response, { issuer: url, jwks_uri: `${new URL(url).origin}/keys` });
     }
     if (request.url !== '/keys') return response.writeHead(404).end();

@@ -2,10 +2,13 @@ import { createHmac } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { Fault } from '../../shared/faults.ts';
+import type { Bearer } from '../../shared/identity/claims.ts';
+import { TenantId, UserId } from '../../shared/ids.ts';
 import { Issuers, type Issuer } from '../../shared/identity/issuer.ts';
 import type { KeySetPorts } from '../../shared/identity/key-set.ts';
+import { rememberTokens } from '../../shared/identity/remember-tokens.ts';
 import { createTokenVerifier, MissingScope } from '../../shared/identity/token-verifier.ts';
-import { nowSeconds, resource, startIssuer } from './an-issuer.ts';
+import { nowSeconds, resource, startIssuer, wellKnown } from './an-issuer.ts';
 
 function aVerifier(issuers: readonly Issuer[], ports: Partial<KeySetPorts> = {}) {
   const problems: unknown[] = [];
@@ -290,12 +293,63 @@ describe('the keys of an issuer', () => {
     expect(issuer.fetches()).toBe(0);
   });
 
+  test.each(wellKnown)('are found by metadata at %s', async (place) => {
+    await using issuer = await startIssuer('ES256', place);
+    const { verify } = aVerifier([issuer.entry()]);
+    expect(await verify(await issuer.sign())).toMatchObject({ user: 'ann' });
+  });
+
   test('may be named in the settings instead', async () => {
     await using issuer = await startIssuer();
     const iss = 'https://issuer.example/';
     const jwksUri = `${new URL(issuer.url).origin}/keys`;
     const { verify } = aVerifier([issuer.entry({ issuer: iss, jwksUri })]);
     expect(await verify(await issuer.sign({ iss }))).toMatchObject({ user: 'ann' });
+  });
+});
+
+describe('a remembered token', () => {
+  test('is checked again after its time, and not before', async () => {
+    await using issuer = await startIssuer();
+    let time = 0;
+    const verifier = aVerifier([issuer.entry()], { cooldownMs: 0, refreshMs: 0 });
+    const tokens = rememberTokens(verifier, { forMs: 1_000, now: () => time });
+    const token = await issuer.sign();
+    const bearer = await tokens.verify(token);
+    await issuer.rotate('k2');
+    await verifier.verify(await issuer.sign());
+    time = 999;
+    expect(await tokens.verify(token)).toBe(bearer);
+    time = 1_000;
+    await expect(tokens.verify(token)).rejects.toEqual(refusal('is signed with an unknown key'));
+    time = 0;
+    await expect(tokens.verify(token)).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+
+  test('lends nothing to one that differs by a letter, nor is a bad one remembered', async () => {
+    let asked = 0;
+    const bearer: Bearer = {
+      tenant: TenantId.parse('acme'),
+      user: UserId.parse('ann'),
+      role: 'User',
+      expiresAt: 0,
+    };
+    const tokens = rememberTokens(
+      {
+        async verify(token) {
+          asked += 1;
+          if (token !== 'good') throw new Fault('unauthenticated', 'no');
+          return bearer;
+        },
+      },
+      { capacity: 1 },
+    );
+    await tokens.verify('good');
+    await tokens.verify('good');
+    for (const bad of ['gooD', 'good ', 'bad', 'bad']) {
+      await expect(tokens.verify(bad)).rejects.toBeInstanceOf(Fault);
+    }
+    expect(asked).toBe(5);
   });
 });
 

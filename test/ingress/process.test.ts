@@ -87,6 +87,20 @@ describe('an ingress process', () => {
     expect(await ingress.exited).toBe(1);
     expect(ingress.log()).toMatch(/^AUTH=off is accepted on a loopback address only/);
   });
+
+  test('refuses to start with issuers that are wrong, or without knowing what tokens are for', async () => {
+    const issuer = { issuer: 'https://a.example', claims: { tenant: 't', user: 'sub' } };
+    await using aimless = startProcess({ JWT_ISSUERS: JSON.stringify([issuer]) });
+    await using wrong = startProcess({
+      JWT_ISSUERS: JSON.stringify([{ ...issuer, algorithms: ['HS256'] }]),
+      RESOURCE_URL: 'http://mesh.example/mcp',
+    });
+    expect(await aimless.exited).toBe(1);
+    expect(aimless.log()).toMatch(/^JWT_ISSUERS needs RESOURCE_URL/);
+    expect(await wrong.exited).toBe(1);
+    expect(wrong.log()).toContain('0.algorithms.0: Invalid option');
+    expect(wrong.log()).toContain('RESOURCE_URL="http://mesh.example/mcp": must be https://');
+  });
 });
 
 describe('ingresses of one Redis', () => {

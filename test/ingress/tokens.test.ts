@@ -122,6 +122,18 @@ describe('a token of a trusted issuer', () => {
     expect((await list(mesh, mesh.key)).response.status).toBe(200);
   });
 
+  test('ends the stream that it opened, once it has expired', async () => {
+    await using issuer = await startIssuer();
+    await using mesh = await startTrusting(issuer.entry());
+    // Two seconds before the end of its leeway.
+    const key = await issuer.sign({ exp: nowSeconds() - 28 });
+    const notifications = { toolsListChanged: true };
+    const { body, headers } = modern('subscriptions/listen', { notifications });
+    const response = await post({ ...mesh, key }, body, headers);
+    expect(await response.text()).toContain('"resultType":"complete"');
+    expect((await list(mesh, key)).response.status).toBe(401);
+  });
+
   test('never shows in a log or in an answer', async () => {
     await using issuer = await startIssuer();
     await using mesh = await startTrusting(issuer.entry());

@@ -11,6 +11,7 @@ import type { AwsAccess } from './aws-access.ts';
 
 export interface Resources {
   readonly tenantsTable: string;
+  readonly auditTable: string;
   readonly kvTable: string;
   readonly artifactsBucket: string;
   readonly eventBus: string;
@@ -25,6 +26,7 @@ export async function provision(access: AwsAccess, resources: Resources): Promis
   try {
     await Promise.all([
       createTable(dynamo, resources.tenantsTable, ['pk', 'sk']),
+      createTable(dynamo, resources.auditTable, ['pk', 'sk'], 'expires_at'),
       createTable(dynamo, resources.kvTable, ['tenant', 'sk'], 'expires_at'),
       createBucket(s3, resources.artifactsBucket, access.region),
       unless('ResourceAlreadyExistsException', () =>

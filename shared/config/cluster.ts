@@ -29,6 +29,16 @@ export const clusterSettings = {
     schema: z.string().default('agent-mesh-tenants'),
     doc: 'DynamoDB table of tenants, users and key hashes.',
   }),
+  auditTable: setting({
+    env: 'AGENT_MESH_AUDIT_TABLE',
+    schema: z.string().default('agent-mesh-audit'),
+    doc: 'DynamoDB table of the audit: one hash chain of decisions for each tenant.',
+  }),
+  auditDays: setting({
+    env: 'AUDIT_RETENTION_DAYS',
+    schema: integer(1, 3_650).default(90),
+    doc: 'Days for which entries of the audit are kept.',
+  }),
   kvTable: setting({
     env: 'AGENT_MESH_KV_TABLE',
     schema: z.string().default('agent-mesh-kv'),

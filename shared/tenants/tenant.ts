@@ -65,6 +65,8 @@ export const Limits = z.strictObject({
   artifacts: count.default(1_000),
   artifactBytes: z.number().int().min(0).default(10_000_000_000),
   aws: AwsRates.prefault({}),
+  /** Requests a minute to single tools, by name, besides the limits above. */
+  tools: z.record(z.string().regex(/^\w{1,64}$/), count.min(1)).default({}),
 });
 export type Limits = z.output<typeof Limits>;
 

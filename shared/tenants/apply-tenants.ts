@@ -23,6 +23,8 @@ export interface ApplyPorts {
   readonly announce: (tenant: Tenant) => Promise<void>;
   /** New tenants are spread over this many shards. */
   readonly shards: number;
+  /** Hears of each tenant that was created or changed. */
+  readonly onApplied?: (tenant: Tenant, change: 'created' | 'updated') => void;
 }
 
 export async function applyTenants(
@@ -36,16 +38,19 @@ export async function applyTenants(
 
 async function applyTenant(
   { users, ...declared }: DeclaredTenant,
-  { store, announce, shards }: ApplyPorts,
+  { store, announce, shards, onApplied }: ApplyPorts,
 ): Promise<AppliedTenant> {
   const stored = await store.readTenant(declared.id);
+  const deleted = stored ? undefined : await store.readDeleted(declared.id);
   const wanted = Tenant.parse({
     ...declared,
-    shard: stored?.shard ?? randomInt(shards),
+    shard: (stored ?? deleted)?.shard ?? randomInt(shards),
     version: stored?.version ?? 1,
   });
   const same = isDeepStrictEqual(stored, wanted);
-  const tenant = same ? wanted : await store.writeTenant(wanted, stored?.version ?? 0);
+  const write = (): Promise<Tenant> =>
+    stored ? store.writeTenant(wanted, stored.version) : store.createTenant(wanted, deleted);
+  const tenant = same ? wanted : await write();
 
   let changedUsers = 0;
   for (const user of users) {
@@ -54,7 +59,10 @@ async function applyTenant(
     changedUsers += 1;
   }
   const unchanged = same && changedUsers === 0;
-  if (!unchanged) await announce(tenant);
   const change = unchanged ? 'unchanged' : stored ? 'updated' : 'created';
+  if (change !== 'unchanged') {
+    await announce(tenant);
+    onApplied?.(tenant, change);
+  }
   return { id: tenant.id, change, version: tenant.version, users: changedUsers };
 }

@@ -3,6 +3,7 @@
  *
  *     TENANT#<id>    RECORD         the tenant
  *     TENANT#<id>    USER#<user>    one of its users
+ *     TENANT#<id>    DELETED        shard and last version of a tenant that is no more
  *     KEY#<sha256>   KEY            whom an API key stands for
  *
  * Each item holds its record as JSON. Reads are strongly consistent and parsed; no cache here,
@@ -17,21 +18,32 @@ import {
   paginateScan,
   type AttributeValue,
   type DynamoDBClient,
+  type PutItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import type { z } from 'zod';
 import { KeyHash, KeyRecord } from './api-keys.ts';
 import type { TenantId, UserId } from '../ids.ts';
-import { Limits, Tenant, User } from './tenant.ts';
+import { AwsRates, Limits, Tenant, User } from './tenant.ts';
 
 export interface TenantStore {
   readTenant(id: TenantId, signal?: AbortSignal): Promise<Tenant | undefined>;
   listTenants(): Promise<readonly Tenant[]>;
 
   /**
-   * Stores the tenant with a version one above `previous` (0: it is new) and resolves with it.
+   * Stores the tenant with a version one above `previous` and resolves with it.
    * @throws {TenantChanged} if the stored version is another one by now.
    */
   writeTenant(tenant: Omit<Tenant, 'version'>, previous: number): Promise<Tenant>;
+
+  /**
+   * Stores a new tenant. Its version goes on from that of a deleted one of the same id, so that
+   * what remembers the old limits takes the new ones.
+   * @throws {TenantChanged} if there is one by now.
+   */
+  createTenant(tenant: Omit<Tenant, 'version'>, deleted?: DeletedTenant): Promise<Tenant>;
+  /** @throws {TenantChanged} if the stored version is another one by now. */
+  deleteTenant(tenant: Tenant): Promise<void>;
+  readDeleted(id: TenantId): Promise<DeletedTenant | undefined>;
 
   readUser(tenant: TenantId, user: UserId, signal?: AbortSignal): Promise<User | undefined>;
   listUsers(tenant: TenantId): Promise<readonly User[]>;
@@ -47,6 +59,10 @@ export interface TenantStore {
   revokeKey(hash: KeyHash): Promise<void>;
 }
 
+/** What is left of a tenant. Work and traces of it may still be on its shard. */
+const DeletedTenant = Tenant.pick({ shard: true, version: true }).strip();
+export type DeletedTenant = z.output<typeof DeletedTenant>;
+
 interface StoredKey {
   readonly hash: KeyHash;
   readonly key: KeyRecord;
@@ -57,10 +73,12 @@ export class TenantChanged extends Error {
 }
 
 // A newer build may have written fields that this one does not know.
-const StoredTenant = Tenant.extend({ limits: Limits.strip().prefault({}) }).strip();
+const StoredLimits = Limits.extend({ aws: AwsRates.strip().prefault({}) }).strip();
+const StoredTenant = Tenant.extend({ limits: StoredLimits.prefault({}) }).strip();
 const StoredUser = User.strip();
 
 const recordKey = 'RECORD';
+const deletedKey = 'DELETED';
 const userPrefix = 'USER#';
 const keyPrefix = 'KEY#';
 const keyKey = 'KEY';
@@ -87,6 +105,22 @@ export function createTenantStore(ports: {
 
   async function write(pk: string, sk: string, record: object): Promise<void> {
     await dynamo.send(new PutItemCommand({ TableName: table, Item: toItem(pk, sk, record) }));
+  }
+
+  async function putTenant(
+    tenant: Omit<Tenant, 'version'>,
+    previous: number,
+    condition: Pick<PutItemCommandInput, 'ConditionExpression'>,
+  ): Promise<Tenant> {
+    const stored = Tenant.parse({ ...tenant, version: previous + 1 });
+    const Item = {
+      ...toItem(tenantKey(tenant.id), recordKey, stored),
+      version: { N: String(stored.version) },
+    };
+    await unlessChanged(tenant.id, () =>
+      dynamo.send(new PutItemCommand({ TableName: table, Item, ...condition })),
+    );
+    return stored;
   }
 
   async function remove(pk: string, sk: string): Promise<void> {
@@ -122,33 +156,22 @@ export function createTenantStore(ports: {
       return tenants.sort((a, b) => (a.id < b.id ? -1 : 1));
     },
 
-    async writeTenant(tenant, previous) {
-      const stored = Tenant.parse({ ...tenant, version: previous + 1 });
-      try {
-        await dynamo.send(
-          new PutItemCommand({
-            TableName: table,
-            Item: {
-              ...toItem(tenantKey(tenant.id), recordKey, stored),
-              version: { N: String(stored.version) },
-            },
-            ...(previous === 0
-              ? { ConditionExpression: 'attribute_not_exists(pk)' }
-              : {
-                  ConditionExpression: '#version = :previous',
-                  ExpressionAttributeNames: { '#version': 'version' },
-                  ExpressionAttributeValues: { ':previous': { N: String(previous) } },
-                }),
-          }),
-        );
-      } catch (cause) {
-        if (!(cause instanceof ConditionalCheckFailedException)) throw cause;
-        throw new TenantChanged(`Tenant ${tenant.id} was changed by somebody else. Try again.`, {
-          cause,
-        });
-      }
-      return stored;
+    writeTenant: (tenant, previous) => putTenant(tenant, previous, ifVersion(previous)),
+
+    createTenant: (tenant, deleted) =>
+      putTenant(tenant, deleted?.version ?? 0, {
+        ConditionExpression: 'attribute_not_exists(pk)',
+      }),
+
+    async deleteTenant({ id, shard, version }) {
+      await write(tenantKey(id), deletedKey, { shard, version });
+      const Key = toKey(tenantKey(id), recordKey);
+      await unlessChanged(id, () =>
+        dynamo.send(new DeleteItemCommand({ TableName: table, Key, ...ifVersion(version) })),
+      );
     },
+
+    readDeleted: (id) => read(DeletedTenant, tenantKey(id), deletedKey),
 
     readUser: (tenant, user, signal) =>
       read(StoredUser, tenantKey(tenant), userPrefix + user, signal),
@@ -188,6 +211,24 @@ export function createTenantStore(ports: {
 
     revokeKey: (hash) => remove(keyPrefix + hash, keyKey),
   };
+}
+
+function ifVersion(version: number) {
+  return {
+    ConditionExpression: '#version = :version',
+    ExpressionAttributeNames: { '#version': 'version' },
+    ExpressionAttributeValues: { ':version': { N: String(version) } },
+  };
+}
+
+/** @throws {TenantChanged} if the write's condition does not hold. */
+async function unlessChanged(id: TenantId, write: () => Promise<unknown>): Promise<void> {
+  try {
+    await write();
+  } catch (cause) {
+    if (!(cause instanceof ConditionalCheckFailedException)) throw cause;
+    throw new TenantChanged(`Tenant ${id} was changed by somebody else. Try again.`, { cause });
+  }
 }
 
 function toKey(pk: string, sk: string): Record<string, AttributeValue> {

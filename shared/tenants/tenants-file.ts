@@ -5,6 +5,7 @@
 import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { Limits, Tenant, User } from './tenant.ts';
+import { toolNames, unknownTools } from './tool-rates.ts';
 
 const DeclaredTenant = Tenant.omit({ shard: true, version: true, name: true })
   .extend({
@@ -43,7 +44,7 @@ export function parseTenantsFile(text: string): readonly DeclaredTenant[] {
     refuse(parsed.error.issues.flatMap((issue) => describe(issue, locate)));
     throw parsed.error;
   }
-  refuse(repeats(parsed.data.tenants, locate));
+  refuse([...repeats(parsed.data.tenants, locate), ...strangeTools(parsed.data.tenants, locate)]);
   return parsed.data.tenants;
 }
 
@@ -86,6 +87,17 @@ function repeats(
     }
   }
   return problems;
+}
+
+function strangeTools(
+  tenants: readonly DeclaredTenant[],
+  locate: (path: Path, key?: string) => string,
+): readonly string[] {
+  return tenants.flatMap(({ limits }, t) =>
+    unknownTools(limits).map(
+      (tool) => `${locate(['tenants', t, 'limits', 'tools'], tool)}: no such tool; ${toolNames}`,
+    ),
+  );
 }
 
 /** Where the field is written, or else the nearest thing around it. */

@@ -44,7 +44,7 @@ export function openAudit({ redisUrl, access }: Backends, options: Partial<Audit
     redis,
     dynamo,
     problems,
-    async close() {
+    close: async () => {
       await audit.close();
       redis.disconnect();
       dynamo.destroy();

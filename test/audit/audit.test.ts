@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { TenantId } from '../../shared/ids.ts';
 import { startTestAws, type TestAws } from '../support/local-aws.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import {
@@ -43,6 +44,10 @@ async function callsOf(open: OpenAudit, tenant: ReturnType<typeof aTenant>): Pro
   );
 }
 
+async function untilChained({ log }: OpenAudit, id: TenantId, seq: number): Promise<void> {
+  await vi.waitFor(async () => expect(await log.readHead(id)).toMatchObject({ seq }));
+}
+
 async function recorded(count: number) {
   const tenant = aTenant();
   const open = openAudit(backends);
@@ -50,9 +55,7 @@ async function recorded(count: number) {
     open.audit.record(aCall(tenant, `call-${made}`));
     // Pages of about two entries.
     if (made % 2 === 0) {
-      await vi.waitFor(async () =>
-        expect(await open.log.readHead(tenant.id)).toMatchObject({ seq: made }),
-      );
+      await untilChained(open, tenant.id, made);
     }
   }
   await open.close();

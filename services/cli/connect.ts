@@ -2,6 +2,7 @@
  * Reaches the cluster that a command is about: the one that REDIS_URL and the AWS environment
  * name, or else the local one that is running.
  */
+import { randomBytes } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Redis } from 'ioredis';
 import { readFile } from 'node:fs/promises';
@@ -9,16 +10,28 @@ import { join } from 'node:path';
 import { parseCredentialsFile, type AwsAccess } from '../../deploy/local/aws-access.ts';
 import { SetupError } from '../../deploy/local/setup-error.ts';
 import { readUpFile } from '../../deploy/local/up-file.ts';
+import { createAuditLog, type AuditLog } from '../../shared/audit/audit-log.ts';
+import { createAudit, type AuditRecord } from '../../shared/audit/audit.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
 import { readConfig } from '../../shared/config/setting.ts';
 import { createAnnouncer } from '../../shared/tenants/announce-tenant.ts';
 import type { ApplyPorts } from '../../shared/tenants/apply-tenants.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
+import type { Tenant } from '../../shared/tenants/tenant.ts';
 import type { CliPorts } from './ports.ts';
 
 export interface Connection extends ApplyPorts {
   readonly redis: Redis;
+  readonly auditLog: AuditLog;
+  /** Puts an operator's decision into the tenant's audit. */
+  readonly recordChange: (tenant: Pick<Tenant, 'id' | 'shard'>, change: OperatorChange) => void;
 }
+
+/** What an operator did, or was refused. */
+export type OperatorChange = Pick<AuditRecord, 'action' | 'decision'> & {
+  readonly subject?: string | undefined;
+  readonly rule?: string;
+};
 
 /** Set by whoever means a real account, in whatever way. */
 const awsVariables = [
@@ -48,6 +61,24 @@ export async function withCluster<Result>(
     retryStrategy: () => null,
   });
   redis.on('error', () => undefined);
+  const auditLog = createAuditLog({ dynamo, table: settings.auditTable });
+  const audit = createAudit(
+    {
+      name: `cli-${randomBytes(6).toString('base64url')}`,
+      shards: settings.shards,
+      retentionDays: settings.auditDays,
+    },
+    // What cannot be chained now waits in Redis for an ingress.
+    { redis, log: auditLog, onProblem: () => undefined },
+  );
+  const recordChange: Connection['recordChange'] = (tenant, { subject, ...change }) =>
+    audit.record({
+      tenant,
+      user: 'operator',
+      credential: 'operator',
+      ...change,
+      ...(subject === undefined ? {} : { subject }),
+    });
   try {
     await redis.connect().catch((cause: unknown) => {
       throw new SetupError('Redis does not answer. Is the cluster running?', { cause });
@@ -57,8 +88,17 @@ export async function withCluster<Result>(
       store: createTenantStore({ dynamo, table: settings.tenantsTable }),
       announce: createAnnouncer(redis),
       shards: settings.shards,
+      onApplied: (tenant, change) =>
+        recordChange(tenant, {
+          action: change === 'created' ? 'tenants/create' : 'tenants/update',
+          subject: 'tenants file',
+          decision: 'allowed',
+        }),
+      auditLog,
+      recordChange,
     });
   } finally {
+    await audit.close();
     redis.disconnect();
     dynamo.destroy();
   }

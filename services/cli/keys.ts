@@ -9,6 +9,7 @@ import { withCluster } from './connect.ts';
 import { dataOption, type DataOptions } from './data-option.ts';
 import { duration, parsedBy } from './options.ts';
 import type { CliPorts } from './ports.ts';
+import { readTenant } from './read-tenant.ts';
 import { render } from './table.ts';
 
 const KeyId = z.string().regex(/^[0-9a-f]{12,64}$/, 'must be 12 hex digits, as listed');
@@ -54,27 +55,32 @@ export function addKeyCommands(program: Command, ports: CliPorts): void {
 async function create(options: CreateOptions, ports: CliPorts): Promise<void> {
   const { tenant, user, expires } = options;
   const key = newApiKey();
-  await withCluster(ports, options.data, async ({ store, redis }) => {
-    if (!(await store.readTenant(tenant))) throw new SetupError(`There is no tenant ${tenant}.`);
+  await withCluster(ports, options.data, async (connection) => {
+    const { store, redis, recordChange } = connection;
+    const record = await readTenant(connection, tenant);
     if (!(await store.readUser(tenant, user))) {
       throw new SetupError(`Tenant ${tenant} has no user ${user}.`);
     }
     const createdAt = Date.now();
-    await store.writeKey(hashApiKey(key), {
+    const hash = hashApiKey(key);
+    await store.writeKey(hash, {
       tenant,
       user,
       createdAt,
       ...(expires === undefined ? {} : { expiresAt: createdAt + expires }),
     });
     await publishTenantChange(redis, tenant);
+    const subject = `${keyId(hash)} for ${user}`;
+    recordChange(record, { action: 'keys/create', subject, decision: 'allowed' });
   });
   ports.print(key);
 }
 
 async function list(options: ListOptions, ports: CliPorts): Promise<void> {
-  const keys = await withCluster(ports, options.data, ({ store }) =>
-    store.listKeys(options.tenant),
-  );
+  const keys = await withCluster(ports, options.data, async (connection) => {
+    const { id } = await readTenant(connection, options.tenant);
+    return connection.store.listKeys(id);
+  });
   const rows = keys.map(({ hash, key }) => ({
     id: keyId(hash),
     user: key.user,
@@ -86,13 +92,16 @@ async function list(options: ListOptions, ports: CliPorts): Promise<void> {
 }
 
 async function revoke(id: string, options: DataOptions, ports: CliPorts): Promise<void> {
-  await withCluster(ports, options.data, async ({ store, redis }) => {
+  await withCluster(ports, options.data, async ({ store, redis, recordChange }) => {
     const found = await store.findKeys(id);
     const [stored] = found;
     if (!stored) throw new SetupError(`There is no key ${id}.`);
     if (found.length > 1) throw new SetupError(`More than one key starts with ${id}.`);
     await store.revokeKey(stored.hash);
     await publishTenantChange(redis, stored.key.tenant);
+    const tenant = await store.readTenant(stored.key.tenant);
+    const subject = `${keyId(stored.hash)} of ${stored.key.user}`;
+    if (tenant) recordChange(tenant, { action: 'keys/revoke', subject, decision: 'allowed' });
   });
   ports.print(`Revoked ${id}.`);
 }

@@ -5,12 +5,14 @@
  */
 import { Command } from 'commander';
 import { ConfigError } from '../../shared/config/setting.ts';
+import { addAuditCommands } from './audit.ts';
 import { addKeyCommands } from './keys.ts';
 import type { CliPorts } from './ports.ts';
 import { addSessionCommands } from './sessions.ts';
 import { addSetupCommand } from './setup.ts';
 import { addTenantCommands } from './tenants.ts';
 import { addUpCommand } from './up.ts';
+import { addUserCommands } from './users.ts';
 
 const ports: CliPorts = {
   environment: process.env,
@@ -27,8 +29,10 @@ const program = new Command('mesh').description('Runs a local cluster, manages t
 addUpCommand(program, ports);
 addSetupCommand(program, ports);
 addTenantCommands(program, ports);
+addUserCommands(program, ports);
 addKeyCommands(program, ports);
 addSessionCommands(program, ports);
+addAuditCommands(program, ports);
 
 try {
   await program.parseAsync();
@@ -43,7 +47,9 @@ if (process.connected) process.disconnect();
 
 /** Errors whose every line was written to be read. */
 function isExpected(error: unknown): boolean {
-  return error instanceof Error && ['SetupError', 'TenantsFileError'].includes(error.name);
+  return (
+    error instanceof Error && ['SetupError', 'TenantsFileError', 'FieldError'].includes(error.name)
+  );
 }
 
 function oneLine(message: string): string {

@@ -8,10 +8,13 @@ import { withCluster } from './connect.ts';
 import { dataOption, type DataOptions } from './data-option.ts';
 import { parsedBy } from './options.ts';
 import type { CliPorts } from './ports.ts';
+import { addTenantChangeCommands } from './tenant-changes.ts';
 import { render, toTable } from './table.ts';
 
 export function addTenantCommands(program: Command, ports: CliPorts): void {
-  const tenants = program.command('tenants').description('Lists, shows and declares tenants');
+  const tenants = program
+    .command('tenants')
+    .description('Lists, shows, declares and changes tenants');
 
   tenants
     .command('list')
@@ -37,6 +40,8 @@ export function addTenantCommands(program: Command, ports: CliPorts): void {
     .option('--json', 'print JSON')
     .addOption(dataOption())
     .action((file: string, options: DataOptions) => apply(file, options, ports));
+
+  addTenantChangeCommands(tenants, ports);
 }
 
 async function list(options: DataOptions, ports: CliPorts): Promise<void> {

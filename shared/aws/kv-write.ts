@@ -76,10 +76,9 @@ export async function deleteKv(key: string, ports: KvPorts): Promise<boolean> {
 async function apply(write: Write, ports: KvPorts): Promise<boolean> {
   const accounting = createKvAccounting(ports);
   const name = reservationName(ports.call.sequence, write.key);
-  const earlier = ports.call.attempt > 1 ? await readOwn(write.key, ports) : undefined;
-  if (earlier) {
-    await settleWrite(write.key, earlier, await readUsage(ports.usage), accounting);
-    return earlier.displaced.bytes > 0;
+  if (ports.call.attempt > 1) {
+    const stored = await readWrite(write.key, ports.usage);
+    if (stored && stored.sequence >= ports.call.sequence) return conclude(write, stored, ports);
   }
   for (let round = 0; round < maxRounds; round += 1) {
     const state = await reserveFor(write, name, ports);
@@ -102,10 +101,22 @@ async function apply(write: Write, ports: KvPorts): Promise<boolean> {
   throw new Fault('tool_failed', message, { retryAfterMs: 1_000 });
 }
 
-/** What an earlier attempt of this call wrote, if nobody has written since. */
-async function readOwn(key: string, { call, usage }: KvPorts): Promise<StoredWrite | undefined> {
-  const stored = await readWrite(key, usage);
-  return stored?.sequence === call.sequence ? stored : undefined;
+/** An earlier attempt, or a later call, has written: all that may be left is to settle for it. */
+async function conclude(
+  { key }: Write,
+  stored: StoredWrite,
+  { call, usage, limits }: KvPorts,
+): Promise<boolean> {
+  const accounting = createKvAccounting({ usage, limits });
+  const state = await readUsage(usage);
+  if (stored.sequence === call.sequence) {
+    await settleWrite(key, stored, state, accounting);
+    return stored.displaced.bytes > 0;
+  }
+  const name = reservationName(call.sequence, key);
+  const reservation = state.reservations.get(name);
+  if (reservation) await accounting.reconcile(name, reservation, state);
+  return false;
 }
 
 /** Room for the whole value, or where there is not enough, for what it needs more than the one it replaces. */

@@ -50,7 +50,7 @@ export interface Changed {
   readonly state: UsageState;
 }
 
-const itemKey = ({ tenant, kind }: UsagePorts) => ({
+export const itemKey = ({ tenant, kind }: UsagePorts) => ({
   tenant: { S: `${tenant}#meta` },
   sk: { S: `usage#${kind}` },
 });

@@ -10,6 +10,7 @@ import { createClientCache, type ClientsOptions } from '../../../shared/aws/clie
 import { createTenantAws } from '../../../shared/aws/create-tenant-aws.ts';
 import type { CallContext, TenantAws } from '../../../shared/aws/tenant-aws.ts';
 import { TenantId, UserId } from '../../../shared/ids.ts';
+import { Limits } from '../../../shared/tenants/tenant.ts';
 
 export const region = 'us-west-2';
 export const names = {
@@ -39,8 +40,12 @@ export function pointSdkAt(url: string): void {
 }
 
 /** Binds calls to clients made with `options`. The last sequence number given is the highest. */
-export function createCalls(options: Partial<ClientsOptions> = {}) {
-  const clients = createClientCache({ region, ...options });
+export function createCalls(
+  options: Partial<ClientsOptions> & { readonly limits?: Partial<Limits> } = {},
+) {
+  const { limits, ...rest } = options;
+  const clients = createClientCache({ region, ...rest });
+  const limitsOf = () => Promise.resolve({ ...Limits.parse({}), ...limits });
   let sequence = 0;
   return {
     clients,
@@ -55,7 +60,7 @@ export function createCalls(options: Partial<ClientsOptions> = {}) {
         signal: given.signal ?? new AbortController().signal,
         assertLease: given.assertLease ?? (() => {}),
       };
-      return createTenantAws(call, { clients, ...names });
+      return createTenantAws(call, { clients, ...names, limitsOf });
     },
   };
 }

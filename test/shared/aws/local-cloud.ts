@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { CreateEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { startLocalAws } from '../../../deploy/local/aws/server.ts';
 import { createClientCache, type ClientsOptions } from '../../../shared/aws/clients.ts';
@@ -78,6 +79,7 @@ export async function startLocalCloud() {
   const dynamodb = new DynamoDBClient({ region });
   const s3 = new S3Client({ region, forcePathStyle: true });
   const eventbridge = new EventBridgeClient({ region });
+  const secrets = new SecretsManagerClient({ region });
   await dynamodb.send(
     new CreateTableCommand({
       TableName: names.kvTable,
@@ -96,7 +98,7 @@ export async function startLocalCloud() {
   await eventbridge.send(new CreateEventBusCommand({ Name: names.eventBus }));
   return {
     /** The operator's clients, for what a tenant may not see. */
-    operator: { dynamodb, s3, eventbridge },
+    operator: { dynamodb, s3, eventbridge, secrets },
     ...createCalls(),
     async [Symbol.asyncDispose]() {
       await server.close();

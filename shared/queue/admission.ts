@@ -29,9 +29,9 @@ export type Admission =
   | { readonly outcome: 'refused'; readonly now: number; readonly fault: Fault };
 
 /** The refusals of `admit.lua`, each with what to do about it. */
-export function toRefusal(outcome: string, waitMs: number, tenant: Tenant): Fault {
+export function toRefusal(outcome: string, waitMs: number, tenant: Tenant, tool: string): Fault {
   const retry = { retryAfterMs: Math.max(1, waitMs) };
-  const { requestsPerMinute, userRequestsPerMinute, backlog, backlogBytes } = tenant.limits;
+  const { requestsPerMinute, userRequestsPerMinute, backlog, backlogBytes, tools } = tenant.limits;
   switch (outcome) {
     case 'tenant_rate':
       return new Fault(
@@ -43,6 +43,12 @@ export function toRefusal(outcome: string, waitMs: number, tenant: Tenant): Faul
       return new Fault(
         'quota_exceeded',
         `The user's limit of ${userRequestsPerMinute} requests a minute is used up.`,
+        retry,
+      );
+    case 'tool_rate':
+      return new Fault(
+        'quota_exceeded',
+        `The tenant's limit of ${tools[tool]} requests a minute to ${tool} is used up.`,
         retry,
       );
     case 'backlog':

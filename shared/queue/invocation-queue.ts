@@ -120,12 +120,17 @@ export function createInvocationQueue(
         limits.backlogBytes,
         limits.requestsPerMinute,
         limits.userRequestsPerMinute,
+        limits.tools[invocation.tool] ?? '',
       ]);
       if (outcome === 'queued' || outcome === 'attached') {
         return { outcome, now, deadline: Number(detail) };
       }
       if (outcome === 'replied') return { outcome, now, reply: detail };
-      return { outcome: 'refused', now, fault: toRefusal(outcome, Number(detail), tenant) };
+      return {
+        outcome: 'refused',
+        now,
+        fault: toRefusal(outcome, Number(detail), tenant, invocation.tool),
+      };
     },
 
     async claim(shard, n) {

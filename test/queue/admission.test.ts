@@ -140,6 +140,17 @@ describe('rates', () => {
     expect(refused && fault(refused)?.message).toContain("user's limit of 3");
   });
 
+  test('of a tool hold for that tool alone, whoever calls it', async () => {
+    const tenant = aTenant({ tools: { kv_set: 2 } });
+    const sets = await admitAll(4, () => aCall(tenant, { tool: 'kv_set' }));
+    expect(outcomes(sets)).toEqual({ queued: 2, refused: 2 });
+    const [refused] = sets.filter(({ outcome }) => outcome === 'refused');
+    expect(refused && fault(refused)?.message).toContain('2 requests a minute to kv_set');
+    const bob = { tool: 'kv_set', user: aUser('bob') };
+    expect((await queue.admit(aCall(tenant, bob))).outcome).toBe('refused');
+    expect((await queue.admit(aCall(tenant, { tool: 'kv_get' }))).outcome).toBe('queued');
+  });
+
   test('count what a call costs, and never refuse for good what costs more than the limit', async () => {
     const tenant = aTenant({ requestsPerMinute: 10 });
     const five = await admitAll(3, () => aCall(tenant, { cost: 5 }));

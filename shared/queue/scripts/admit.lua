@@ -6,9 +6,11 @@
 --      10 deadline: ms from now  11 cost in requests
 --      12 cap  13 weight  14 version of the limits  15 backlog  16 backlog in bytes
 --      17 tenant's requests a minute  18 user's requests a minute
+--      19 tenant's requests a minute to this tool ('' = no limit of its own)
 -- Returns {outcome, Redis time in ms, detail}:
 --   'queued' deadline (epoch ms) · 'attached' deadline of the first call under the same key ·
---   'replied' the reply · 'conflict' · 'late' · 'tenant_rate' | 'user_rate' | 'backlog' | 'bytes' wait in ms
+--   'replied' the reply · 'conflict' · 'late' · 'tenant_rate' | 'user_rate' | 'tool_rate' |
+--   'backlog' | 'bytes' wait in ms
 local tenant, user, id, tool, data = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local replyTo, replyTtl, fingerprint = ARGV[6], ARGV[7], ARGV[8]
 local cost = tonumber(ARGV[11])
@@ -48,13 +50,22 @@ local function conform(subject, perMinute)
   arrival = arrival + math.min(cost, perMinute) * 60000 / perMinute
   return arrival, math.max(0, arrival - exact - 60000)
 end
-local tenantArrival, tenantWait = conform(tenant, tonumber(ARGV[17]))
-if tenantWait > 0 then
-  return answer('tenant_rate', whole(math.ceil(tenantWait)))
-end
-local userArrival, userWait = conform(member(tenant, user), tonumber(ARGV[18]))
-if userWait > 0 then
-  return answer('user_rate', whole(math.ceil(userWait)))
+local rates = {
+  { 'tenant_rate', tenant, tonumber(ARGV[17]) },
+  { 'user_rate', member(tenant, user), tonumber(ARGV[18]) },
+  -- No user's id holds a slash, so that no user has a tool's subject.
+  { 'tool_rate', member(tenant, 'tool/' .. tool), tonumber(ARGV[19]) },
+}
+local arrivals = {}
+for _, rate in ipairs(rates) do
+  local outcome, subject, perMinute = rate[1], rate[2], rate[3]
+  if perMinute then
+    local arrival, wait = conform(subject, perMinute)
+    if wait > 0 then
+      return answer(outcome, whole(math.ceil(wait)))
+    end
+    arrivals[subject] = arrival
+  end
 end
 
 local waiting = redis.call('LLEN', queue .. 'wait')
@@ -67,11 +78,10 @@ if tonumber(pace[1] or 0) + #data > backlogBytes then
   return answer('bytes', drainTenth)
 end
 
-local function spend(subject, arrival)
+-- Spent only now: what is refused costs nothing.
+for subject, arrival in pairs(arrivals) do
   redis.call('SET', RATE .. subject, string.format('%.3f', arrival), 'PX', math.max(1, math.ceil(arrival - exact)))
 end
-spend(tenant, tenantArrival)
-spend(member(tenant, user), userArrival)
 
 applyLimits(tenant, ARGV[12], ARGV[13], ARGV[14])
 -- Later writes must carry larger numbers even if Redis is wiped or its clock steps back.

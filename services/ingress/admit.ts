@@ -15,11 +15,13 @@ import type { Gate } from '../../shared/queue/redis.ts';
 import type { RedisClock } from '../../shared/queue/redis-clock.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 import type { ToolCall } from './tool-call.ts';
+import type { Turns } from './turns.ts';
 
 export interface AdmitPorts {
   readonly queue: InvocationQueue;
   readonly gate: Gate;
   readonly clock: RedisClock;
+  readonly turns: Turns;
   /** The reason not to take new work, if there is one. */
   readonly refusal: () => Fault | undefined;
   readonly replyChannel: string;
@@ -50,16 +52,30 @@ export function toInvocation(call: ToolCall): Invocation {
   };
 }
 
+type Accepted = Exclude<Admission, { outcome: 'refused' }>;
+
 /** @throws {Fault} with the reason of the refusal; `overloaded` if Redis does not answer in time. */
 export async function admit(
   call: ToolCall,
   invocation: Invocation,
   contract: ToolContract,
   ports: AdmitPorts,
-): Promise<Exclude<Admission, { outcome: 'refused' }>> {
-  const { queue, gate, clock } = ports;
+): Promise<Accepted> {
+  return ports.turns.run(call.principal.tenant.id, () =>
+    admitNow(call, invocation, contract, ports),
+  );
+}
+
+async function admitNow(
+  call: ToolCall,
+  invocation: Invocation,
+  contract: ToolContract,
+  ports: AdmitPorts,
+): Promise<Accepted> {
+  const { queue, gate, clock, turns } = ports;
   const refusal = gate.isOpen ? ports.refusal() : overloaded('No connection to Redis');
   if (refusal) throw refusal;
+  if (call.signal.aborted) throw new Fault('cancelled', 'The call was cancelled');
 
   const { tenant, user } = call.principal;
   const keyed = call.idempotencyKey !== undefined;
@@ -79,7 +95,10 @@ export async function admit(
     });
   } catch (cause) {
     if (!keyed) void layGhost(call, invocation.id, ports);
-    throw overloaded('Redis did not answer in time', cause);
+    const fault = overloaded('Redis did not answer in time', cause);
+    // Those in line would hear the same, only later.
+    turns.turnAway(fault);
+    throw fault;
   }
   clock.observe(admission.now, sentAt);
   if (admission.outcome === 'refused') throw admission.fault;

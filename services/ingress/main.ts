@@ -32,9 +32,13 @@ import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import { createCatalog } from '../../shared/tools/catalog.ts';
 import { assertAuthAllowed, type Auth } from './authenticate.ts';
 import { createCallTool } from './call-tool.ts';
+import { createTurns } from './turns.ts';
 import { openCancellationChannel } from './cancellation-channel.ts';
 import { createIngress } from './ingress.ts';
 import { describeResource } from './protected-resource.ts';
+
+/** Admissions of one tenant in flight: more only lengthen the line in front of Redis. */
+const admissionsAtOnce = 16;
 
 async function main(): Promise<void> {
   const config = readConfig(ingressSettings, process.env);
@@ -90,6 +94,7 @@ async function main(): Promise<void> {
         queue,
         gate,
         clock: createRedisClock(),
+        turns: createTurns(admissionsAtOnce),
         refusal: () => pressure.refusal(),
         replyChannel: replies.channel,
         callTimeoutMs: config.callTimeoutMs,

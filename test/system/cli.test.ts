@@ -1,7 +1,11 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseCredentialsFile } from '../../deploy/local/aws-access.ts';
 import { callTool } from '../../deploy/local/first-call.ts';
+import { TenantId } from '../../shared/ids.ts';
+import { tamper } from '../audit/an-audit.ts';
 import { mesh, startUp, type RunningUp } from '../support/mesh.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
 
@@ -74,6 +78,81 @@ describe('the cli', { timeout: 60_000 }, () => {
     });
   });
 
+  test('changes a tenant, suspends and deletes it, and keeps account of each', async () => {
+    await applyFile('tenants:\n  - id: live\n    users: [{ id: ann }, { id: bob }]\n');
+    expect((await run('tenants', 'set', 'live', 'limits.concurrency=5', 'weight=2')).stdout).toBe(
+      'Tenant live has version 2 now: limits.concurrency=5 weight=2\n',
+    );
+    const apiKey = (await run('keys', 'create', '--tenant', 'live', '--user', 'ann')).stdout.trim();
+    const call = { mcp: running.up.mcp, apiKey, tool: 'kv_get', arguments: { key: 'none' } };
+    expect(await callTool(call)).toEqual({ value: null });
+
+    expect((await run('tenants', 'suspend', 'live')).stdout).toBe(
+      'Tenant live is now suspended.\n',
+    );
+    await expect(callTool(call)).rejects.toThrow('403');
+    expect((await run('tenants', 'resume', 'live')).stdout).toBe('Tenant live is now active.\n');
+    expect(await callTool(call)).toEqual({ value: null });
+
+    expect((await run('users', 'remove', 'ann', '--tenant', 'live')).stdout).toBe(
+      'Removed ann and 1 key.\n',
+    );
+    await expect(callTool(call)).rejects.toThrow('401');
+    expect((await run('users', 'list', '--tenant', 'live')).stdout).toMatch(
+      /^USER.*\nbob +User\n$/,
+    );
+    expect(await run('tenants', 'delete', 'live')).toEqual({
+      code: 0,
+      stderr: '',
+      stdout:
+        'Deleted tenant live, 1 user and 0 keys.\nIts values and artifacts, its credentials and its audit stay.\n',
+    });
+
+    const audit = await run('audit', 'tail', '--tenant', 'live', '--json');
+    const entries = audit.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter((entry) => entry.user === 'operator');
+    expect(entries.map(({ action }) => action)).toEqual([
+      'tenants/create',
+      'tenants/update',
+      'keys/create',
+      'tenants/suspend',
+      'tenants/resume',
+      'users/remove',
+      'tenants/delete',
+    ]);
+    expect(audit.stdout).not.toContain(apiKey);
+    expect((await run('audit', 'verify', '--tenant', 'live')).stdout).toMatch(
+      /^The audit of live is whole: \d+ entries, 1 to \d+\.\n$/,
+    );
+  });
+
+  test('finds an entry of the audit that somebody has changed, and names it', async () => {
+    await applyFile('tenants:\n  - id: altered\n');
+    await run('tenants', 'set', 'altered', 'weight=2');
+    await run('tenants', 'set', 'altered', 'weight=3');
+    const credentials = parseCredentialsFile(
+      await readFile(join(data.path, 'aws-credentials'), 'utf8'),
+    );
+    const dynamo = new DynamoDBClient({
+      region: 'us-west-2',
+      endpoint: running.up.aws ?? '',
+      credentials,
+    });
+    await tamper({ dynamo }, TenantId.parse('altered'), 2, ([entry = '']) => [
+      entry.replace('weight=2', 'weight=9'),
+    ]);
+    dynamo.destroy();
+    expect(await run('audit', 'verify', '--tenant', 'altered')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'error: The audit of altered is broken: entry 2 was changed: its hash does not fit.\n',
+    });
+  });
+
   test('refuses a bad file whole, by line and field', async () => {
     const { code, stdout, stderr } = await applyFile(
       'tenants:\n  - id: half\n  - id: other\n    limits: { concurrency: -1 }\n',
@@ -94,6 +173,17 @@ describe('the cli', { timeout: 60_000 }, () => {
       'error: Tenant demo-tenant has no user ann.\n',
     ],
     [['keys', 'revoke', '0123456789ab'], 'error: There is no key 0123456789ab.\n'],
+    [['keys', 'list', '--tenant', 'nobody'], 'error: There is no tenant nobody.\n'],
+    [['tenants', 'set', 'nobody', 'weight=2'], 'error: There is no tenant nobody.\n'],
+    [['tenants', 'set', 'demo-tenant', 'limits.burst=2'], 'error: limits.burst: no such field\n'],
+    [
+      ['users', 'remove', 'ann', '--tenant', 'demo-tenant'],
+      'error: Tenant demo-tenant has no user ann.\n',
+    ],
+    [
+      ['audit', 'verify', '--tenant', 'nobody'],
+      'error: There is no tenant nobody, and no audit of one.\n',
+    ],
   ])('answers %j with one line and exit code 1', async (args, stderr) => {
     expect(await run(...args)).toEqual({ code: 1, stdout: '', stderr });
   });

@@ -4,6 +4,8 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mayUse, Tenant, User } from '../../shared/tenants/tenant.ts';
+import { createCatalog } from '../../shared/tools/catalog.ts';
 import { resultOf, type Endpoint } from '../support/call.ts';
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
 import { createKey } from '../support/keys.ts';
@@ -30,16 +32,22 @@ const bearer = ({ apiKey = '' }: Endpoint) => ({
   requestInit: { headers: { authorization: `Bearer ${apiKey}` } },
 });
 
-const builtIn = [
-  'kv_get',
-  'kv_set',
-  'artifacts_get',
-  'artifacts_put',
-  'artifacts_list',
-  'events_send',
-];
+/** What a User may use, in catalog order; the original's six come first. */
+const principal = {
+  tenant: Tenant.parse({ id: 'acme', name: 'Acme' }),
+  user: User.parse({ id: 'ann' }),
+};
+const allowed = [...createCatalog({ diagnostics: false }).values()]
+  .filter(({ permission }) => mayUse(principal, permission))
+  .map(({ name }) => name);
 
 describe('every client', () => {
+  test('sees the six tools of the original first', () => {
+    expect(allowed.slice(0, 6)).toEqual([
+      ...['kv_get', 'kv_set', 'artifacts_get', 'artifacts_put', 'artifacts_list', 'events_send'],
+    ]);
+  });
+
   test('of 2026-07-28 lists and calls through the v2 SDK', async () => {
     const client = new Client(
       { name: 'test', version: '1' },
@@ -47,7 +55,7 @@ describe('every client', () => {
     );
     await client.connect(new StreamableHTTPClientTransport(new URL(acme.mcp), bearer(acme)));
     const { tools } = await client.listTools();
-    expect(tools.map(({ name }) => name)).toEqual(builtIn);
+    expect(tools.map(({ name }) => name)).toEqual(allowed);
     const set = { name: 'kv_set', arguments: { key: 'modern', value: 'yes' } };
     expect((await client.callTool(set)).structuredContent).toEqual({ success: true });
     const get = { name: 'kv_get', arguments: { key: 'modern' } };
@@ -60,7 +68,7 @@ describe('every client', () => {
   test('of 2025-11-25 lists and calls through the v1 SDK', async () => {
     const client = new LegacyClient({ name: 'test', version: '1' });
     await client.connect(new LegacyTransport(new URL(acme.mcp), bearer(acme)));
-    expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(builtIn);
+    expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(allowed);
     await client.callTool({ name: 'kv_set', arguments: { key: 'legacy', value: 'yes' } });
     const get = { name: 'kv_get', arguments: { key: 'legacy' } };
     expect((await client.callTool(get)).structuredContent).toEqual({ value: 'yes' });

@@ -21,7 +21,8 @@ const tableWaitSeconds = 60;
 
 export async function provision(access: AwsAccess, resources: Resources): Promise<void> {
   const dynamo = new DynamoDBClient(access);
-  const s3 = new S3Client(access);
+  // An endpoint of one's own has one host name, not one for each bucket.
+  const s3 = new S3Client({ ...access, forcePathStyle: true });
   const events = new EventBridgeClient(access);
   try {
     await Promise.all([

@@ -52,8 +52,11 @@ export function addAuditCommands(program: Command, ports: CliPorts): void {
 async function tail(options: TailOptions, ports: CliPorts): Promise<void> {
   const { tenant, lines, follow = false } = options;
   const print = (text: string): void => ports.print(options.json ? text : toLine(text));
-  await withCluster(ports, options.data, async ({ auditLog }) => {
+  await withCluster(ports, options.data, async ({ auditLog, store }) => {
     const newest = await readNewest(auditLog, tenant, lines);
+    if (newest.length === 0 && lines > 0 && !(await store.readTenant(tenant))) {
+      throw new SetupError(`There is no tenant ${tenant}, and no audit of one.`);
+    }
     for (const text of newest) print(text);
     if (!follow) {
       if (newest.length === 0 && !options.json) ports.print(`Tenant ${tenant} has no entries.`);
@@ -111,9 +114,15 @@ function toLine(text: string): string {
 }
 
 async function verify({ tenant, data }: AuditOptions, ports: CliPorts): Promise<void> {
-  const verdict = await withCluster(ports, data, ({ auditLog }) =>
-    verifyChain(tenant, { log: auditLog, now: Date.now }),
-  );
+  const verdict = await withCluster(ports, data, async ({ auditLog, store }) => {
+    const verdict = await verifyChain(tenant, { log: auditLog, now: Date.now });
+    const isNothing = verdict.intact && verdict.to === 0;
+    // A misspelt name must not pass for a tenant whose audit is whole.
+    if (isNothing && !(await store.readTenant(tenant))) {
+      throw new SetupError(`There is no tenant ${tenant}, and no audit of one.`);
+    }
+    return verdict;
+  });
   if (!verdict.intact) {
     throw new SetupError(
       `The audit of ${tenant} is broken: entry ${verdict.seq} ${verdict.reason}.`,

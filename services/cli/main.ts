@@ -4,8 +4,8 @@
  * code 1.
  */
 import { Command } from 'commander';
-import { ConfigError } from '../../shared/config/setting.ts';
 import { addAuditCommands } from './audit.ts';
+import { explainError } from './explain-error.ts';
 import { addKeyCommands } from './keys.ts';
 import type { CliPorts } from './ports.ts';
 import { addSessionCommands } from './sessions.ts';
@@ -37,21 +37,8 @@ addAuditCommands(program, ports);
 try {
   await program.parseAsync();
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  const lines = error instanceof ConfigError || isExpected(error) ? message : oneLine(message);
-  process.stderr.write(`error: ${lines}\n`);
+  process.stderr.write(`error: ${explainError(error)}\n`);
   process.exitCode = 1;
 }
 // The channel to the bootstrap would keep this process alive.
 if (process.connected) process.disconnect();
-
-/** Errors whose every line was written to be read. */
-function isExpected(error: unknown): boolean {
-  return (
-    error instanceof Error && ['SetupError', 'TenantsFileError', 'FieldError'].includes(error.name)
-  );
-}
-
-function oneLine(message: string): string {
-  return message.split('\n')[0] ?? message;
-}

@@ -21,18 +21,14 @@ const fixed = new Set(['id', 'shard', 'version', 'status']);
 export function setFields(tenant: Tenant, assignments: readonly string[]): Tenant {
   const changed: Fields = structuredClone(tenant);
   const problems = assignments.flatMap((assignment) => assign(changed, assignment) ?? []);
-  if (problems.length > 0) throw new FieldError(problems.join('\n'));
-
   const parsed = Tenant.safeParse(changed);
-  if (!parsed.success) {
-    const lines = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-    throw new FieldError(lines.join('\n'));
-  }
-  const strange = unknownTools(parsed.data.limits);
-  if (strange.length > 0) {
-    const lines = strange.map((tool) => `limits.tools.${tool}: no such tool; ${toolNames}`);
-    throw new FieldError(lines.join('\n'));
-  }
+  const issues = parsed.error?.issues ?? [];
+  const strange = parsed.success ? unknownTools(parsed.data.limits) : [];
+  problems.push(
+    ...issues.map(({ path, message }) => `${path.join('.')}: ${message}`),
+    ...strange.map((tool) => `limits.tools.${tool}: no such tool; ${toolNames}`),
+  );
+  if (problems.length > 0 || !parsed.success) throw new FieldError(problems.join('\n'));
   return parsed.data;
 }
 

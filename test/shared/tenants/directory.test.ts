@@ -199,4 +199,59 @@ describe('the tenant directory', () => {
       retryAfterMs: 1_000,
     });
   });
+
+  describe('while DynamoDB is away', () => {
+    /** A store that can be taken away, and a clock. */
+    function openShaky() {
+      const state = { isAway: false, now: 0 };
+      const guard =
+        <Args extends unknown[], Result>(read: (...args: Args) => Promise<Result>) =>
+        (...args: Args): Promise<Result> =>
+          state.isAway ? Promise.reject(new Error('connect ECONNREFUSED')) : read(...args);
+      const directory = createTenantDirectory({
+        store: {
+          readTenant: guard(store.readTenant.bind(store)),
+          readUser: guard(store.readUser.bind(store)),
+          readKey: guard(store.readKey.bind(store)),
+        },
+        now: () => state.now,
+      });
+      return { state, directory };
+    }
+
+    test('keeps the last good state for 30 seconds and admits nobody after that', async () => {
+      await apply('  - { id: kept, users: [{ id: ann }] }');
+      const hash = await addKey(TenantId.parse('kept'));
+      const { state, directory } = openShaky();
+      expect(await directory.findKey(hash)).toBeDefined();
+      state.isAway = true;
+      for (const now of [3_000, 10_000, 29_900]) {
+        state.now = now;
+        expect(await directory.findKey(hash)).toMatchObject({ tenant: { id: 'kept' } });
+      }
+      state.now = 32_000;
+      await expect(directory.findKey(hash)).rejects.toMatchObject({ code: 'overloaded' });
+      state.isAway = false;
+      expect(await directory.findKey(hash)).toBeDefined();
+    });
+
+    test('admits nobody whom it has not seen before', async () => {
+      await apply('  - { id: unseen, users: [{ id: ann }] }');
+      const hash = await addKey(TenantId.parse('unseen'));
+      const { state, directory } = openShaky();
+      state.isAway = true;
+      await expect(directory.findKey(hash)).rejects.toMatchObject({ code: 'overloaded' });
+    });
+
+    test('admits nobody by an answer from before an announced change', async () => {
+      await apply('  - { id: changed, users: [{ id: ann }] }');
+      const id = TenantId.parse('changed');
+      const hash = await addKey(id);
+      const { state, directory } = openShaky();
+      expect(await directory.findKey(hash)).toBeDefined();
+      state.isAway = true;
+      directory.invalidate(id);
+      await expect(directory.findKey(hash)).rejects.toMatchObject({ code: 'overloaded' });
+    });
+  });
 });

@@ -49,6 +49,23 @@ tenants:
     ]);
   });
 
+  test('takes a rate for a tool, and refuses one for a tool that there is not', () => {
+    const [tenant] = parseTenantsFile(
+      'tenants:\n  - { id: acme, limits: { tools: { kv_set: 50 } } }\n',
+    );
+    expect(tenant?.limits.tools).toEqual({ kv_set: 50 });
+    expect(
+      problemsOf('tenants:\n  - id: acme\n    limits:\n      tools:\n        kv_sett: 50\n'),
+    ).toEqual([
+      expect.stringMatching(
+        /^line 5, tenants\[0\]\.limits\.tools\.kv_sett: no such tool; tools are kv_get, /,
+      ),
+    ]);
+    expect(
+      problemsOf('tenants:\n  - { id: acme, limits: { tools: { kv_set: often } } }\n'),
+    ).toEqual([expect.stringContaining('line 2, tenants[0].limits.tools.kv_set: ')]);
+  });
+
   test('names every problem by line and field', () => {
     expect(
       problemsOf(`tenants:

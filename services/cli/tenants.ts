@@ -10,6 +10,7 @@ import { parsedBy } from './options.ts';
 import type { CliPorts } from './ports.ts';
 import { addTenantChangeCommands } from './tenant-changes.ts';
 import { render, toTable } from './table.ts';
+import { addUsageCommand } from './usage.ts';
 
 export function addTenantCommands(program: Command, ports: CliPorts): void {
   const tenants = program
@@ -42,6 +43,7 @@ export function addTenantCommands(program: Command, ports: CliPorts): void {
     .action((file: string, options: DataOptions) => apply(file, options, ports));
 
   addTenantChangeCommands(tenants, ports);
+  addUsageCommand(tenants, ports);
 }
 
 async function list(options: DataOptions, ports: CliPorts): Promise<void> {

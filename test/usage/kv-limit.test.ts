@@ -89,13 +89,19 @@ describe('a limit on bytes of the key-value store', () => {
         const sequence = (next += 1);
         const key = `k${sequence % 300}`;
         const value = valueFor(key, 10 + (sequence % 3) * 10);
-        const end = worker.call({ tenant, sequence }).writeKv(key, value, undefined);
-        await end.catch((error: Error) => void refused.push(error));
+        // As the queue does, it runs a call again whose worker has given up.
+        for (let attempt = 1; attempt < 9; attempt += 1) {
+          const end = worker.call({ tenant, sequence, attempt }).writeKv(key, value, undefined);
+          const error = await end.catch((thrown: Error) => thrown);
+          if (error?.message.includes('did not answer')) continue;
+          if (error) refused.push(error);
+          break;
+        }
       }
       return refused;
     };
     const workers = Array.from({ length: 4 }, () => createCalls({ limits: { kvBytes: limit } }));
-    const slots = workers.flatMap((worker) => Array.from({ length: 50 }, () => slot(worker)));
+    const slots = workers.flatMap((worker) => Array.from({ length: 25 }, () => slot(worker)));
     const ends = Promise.all(slots);
     const watch = async (): Promise<void> => {
       over ||= (await books.recount(tenant)).counted.bytes > limit;
@@ -234,6 +240,6 @@ describe('the books, whatever is done in whatever order and wherever calls die,'
         expect(await held(tenant)).toBe((await books.recount(tenant)).counted.bytes);
       },
     );
-    await fc.assert(whole, { numRuns: 60 });
+    await fc.assert(whole, { numRuns: 40 });
   }, 120_000);
 });

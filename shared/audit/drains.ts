@@ -1,4 +1,5 @@
 /** When outboxes are drained: soon after something was put in, one process at a time, and later where that failed. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TenantId } from '../ids.ts';
 import { ChainMoved } from './audit-log.ts';
 import type { DrainOutbox } from './drain-outbox.ts';
@@ -22,10 +23,12 @@ const tenantsAtOnce = 8;
 const retryMs = 2_000;
 /** Another process has its turn. */
 const waitMs = 500;
+const closeAttempts = 5;
+const closeWaitMs = 100;
 
 export function createDrains({ outbox, drainOutbox, onProblem }: DrainsPorts): Drains {
   const timers = new Map<number, NodeJS.Timeout>();
-  const running = new Map<number, Promise<void>>();
+  const running = new Map<number, Promise<number | undefined>>();
   let isClosed = false;
   let isFailing = false;
 
@@ -53,48 +56,53 @@ export function createDrains({ outbox, drainOutbox, onProblem }: DrainsPorts): D
     if (first) throw first.reason;
   }
 
-  async function run(shard: number): Promise<void> {
+  /** Never rejects. Resolves with the ms after which to try again, or undefined. */
+  async function run(shard: number): Promise<number | undefined> {
     try {
-      const againMs = await drainShard(shard);
-      if (againMs !== undefined) schedule(shard, againMs);
+      return await drainShard(shard);
     } catch (error) {
-      if (error instanceof ChainMoved) {
-        schedule(shard, waitMs);
-        return;
-      }
+      if (error instanceof ChainMoved) return waitMs;
       if (!isFailing) onProblem('audit waits in Redis: it cannot be written', error);
       isFailing = true;
-      schedule(shard, retryMs);
+      return retryMs;
     }
   }
 
-  function start(shard: number): void {
+  async function start(shard: number): Promise<void> {
     timers.delete(shard);
-    const before = running.get(shard) ?? Promise.resolve();
+    const before = running.get(shard) ?? Promise.resolve(undefined);
     const mine = before.then(() => run(shard));
     running.set(shard, mine);
-    void mine.finally(() => {
-      if (running.get(shard) === mine) running.delete(shard);
-    });
+    const againMs = await mine;
+    if (running.get(shard) === mine) running.delete(shard);
+    if (againMs !== undefined) schedule(shard, againMs);
   }
 
   function schedule(shard: number, delayMs: number): void {
     if (isClosed || timers.has(shard)) return;
     timers.set(
       shard,
-      setTimeout(() => start(shard), delayMs),
+      setTimeout(() => void start(shard), delayMs),
     );
+  }
+
+  /** Others may have the turn for a moment. What they leave waits for the next one. */
+  async function finish(shard: number): Promise<void> {
+    for (let attempt = 1; attempt <= closeAttempts; attempt += 1) {
+      const againMs = await run(shard);
+      if (againMs !== waitMs) return;
+      await sleep(closeWaitMs);
+    }
   }
 
   return {
     schedule,
     async close() {
       isClosed = true;
-      for (const [shard, timer] of timers) {
-        clearTimeout(timer);
-        start(shard);
-      }
       await Promise.all(running.values());
+      const left = [...timers.keys()];
+      for (const timer of timers.values()) clearTimeout(timer);
+      await Promise.all(left.map(finish));
     },
   };
 }

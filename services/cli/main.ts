@@ -10,6 +10,7 @@ import { addKeyCommands } from './keys.ts';
 import type { CliPorts } from './ports.ts';
 import { addSessionCommands } from './sessions.ts';
 import { addSetupCommand } from './setup.ts';
+import { addStdioCommand } from './stdio.ts';
 import { addTenantCommands } from './tenants.ts';
 import { addUpCommand } from './up.ts';
 import { addUserCommands } from './users.ts';
@@ -33,6 +34,7 @@ addUserCommands(program, ports);
 addKeyCommands(program, ports);
 addSessionCommands(program, ports);
 addAuditCommands(program, ports);
+addStdioCommand(program, ports);
 
 try {
   await program.parseAsync();

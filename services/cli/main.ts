@@ -14,6 +14,7 @@ import { addStdioCommand } from './stdio.ts';
 import { addTenantCommands } from './tenants.ts';
 import { addUpCommand } from './up.ts';
 import { addUserCommands } from './users.ts';
+import { addVerifyCapsCommand } from './verify-caps.ts';
 
 const ports: CliPorts = {
   environment: process.env,
@@ -34,6 +35,7 @@ addUserCommands(program, ports);
 addKeyCommands(program, ports);
 addSessionCommands(program, ports);
 addAuditCommands(program, ports);
+addVerifyCapsCommand(program, ports);
 addStdioCommand(program, ports);
 
 try {

@@ -5,6 +5,7 @@ import { createClientCache } from '../../shared/aws/clients.ts';
 import { createTenantAws } from '../../shared/aws/create-tenant-aws.ts';
 import { readConfig } from '../../shared/config/setting.ts';
 import { workerSettings } from '../../shared/config/worker.ts';
+import { announceChange } from '../../shared/queue/change-events.ts';
 import { encodeReply } from '../../shared/queue/invocation.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import { bell } from '../../shared/queue/names.ts';
@@ -18,8 +19,8 @@ import { createContext } from './create-context.ts';
 import type { HeldLease } from './held-lease.ts';
 import { runInvocation, type Settlement } from './run-invocation.ts';
 import { startSlots } from './slots.ts';
-import { tools } from './tools.ts';
-import { hearCancels, renewLeases, sweepShards } from './upkeep.ts';
+import { findTools } from './tools.ts';
+import { announceWorker, hearCancels, renewLeases, sweepShards } from './upkeep.ts';
 
 /** How long an idle worker waits for the bell before it looks by itself. */
 const bellTimeoutSeconds = 5;
@@ -50,19 +51,21 @@ async function main(): Promise<void> {
   );
 
   const clients = createClientCache(config);
+  const tools = await findTools({ conformance: config.conformance });
   let invocations = 0;
   const run = intercept(
     (held: HeldLease) => {
       invocations += 1;
       return runInvocation(held, {
-        findTool: (tool) => Object.entries(tools).find(([known]) => known === tool)?.[1],
+        findTool: (tool) => tools.get(tool),
         begin: (lease) => queue.begin(lease),
         createContext: (running) =>
           createContext(running, {
             createAws: (call) => createTenantAws(call, { clients, ...config }),
-            publish: (channel, progress) => {
-              redis.publish(channel, encodeReply(progress)).catch(() => undefined);
+            publish: (channel, notice) => {
+              redis.publish(channel, encodeReply(notice)).catch(() => undefined);
             },
+            announce: (tenant, change) => announceChange(redis, tenant, change),
           }),
       });
     },
@@ -101,6 +104,7 @@ async function main(): Promise<void> {
   await hearCancels(name, subscriptions, slots.running);
   const stopRenewing = renewLeases(leaseMs, upkeep);
   const stopSweeping = sweepShards(shards, upkeep);
+  const leave = await announceWorker(config, upkeep);
   const admin = await startAdmin(config.adminPort, {
     notReady: () => (gate.isOpen ? [] : ['no connection to Redis']),
     gauges: () => ({
@@ -119,6 +123,7 @@ async function main(): Promise<void> {
       ['sweeping', async () => stopSweeping()],
       ['slots', () => slots.drain(config.drainMs)],
       ['renewing', async () => stopRenewing()],
+      ['word of leaving', leave],
       ['admin port', () => admin.close()],
       ['AWS sockets', async () => clients.close()],
       [

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { InvocationId } from '../ids.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { toRefusal, type Admission, type AdmissionRequest } from './admission.ts';
-import { encodeReply, Invocation, type Reply } from './invocation.ts';
+import { encodeReply, Invocation, messageVersion, type Reply } from './invocation.ts';
 import type { Lease } from './lease.ts';
 import { indexPrefix, workerChannel } from './names.ts';
 import type { ScriptName } from './scripts/compose.ts';
@@ -49,6 +49,11 @@ export interface InvocationQueue {
   setLimits(tenant: Tenant): Promise<boolean>;
   /** To be called on every new connection, before anything else. Resolves with the ms of a hold. */
   hold(shard: number): Promise<number>;
+  /**
+   * Says for so long that this worker lives, with so many slots; 0 ms says that it leaves.
+   * Resolves with the highest version of messages that every live worker reads.
+   */
+  announce(slots: number, forMs: number): Promise<number>;
 }
 
 /** So many tenants and deadlines are looked at in one sweep script, which keeps it short. */
@@ -73,7 +78,8 @@ const Answer = {
   sweep: z.tuple([z.array(z.string()), z.array(z.string()), z.number()]),
   cancel: z.enum(['removed', 'asked', 'gone']),
   setLimits: z.number(),
-  hold: z.number(),
+  hold: z.tuple([z.number(), z.string()]),
+  announce: z.number(),
 } as const;
 
 /**
@@ -86,6 +92,8 @@ export function createInvocationQueue(
 ): InvocationQueue {
   const { name, leaseMs } = options;
   let claims = 0;
+  /** What this process last knew: a Redis that comes back with nothing cannot tell that it was restarted. */
+  const runIds = new Map<number, string>();
   const nextToken = (): string => `${name}.${(claims += 1)}`;
 
   const run = async <Out>(
@@ -195,7 +203,15 @@ export function createInvocationQueue(
       );
     },
 
-    hold: (shard) => run('hold', Answer.hold, shard, [leaseMs]),
+    async hold(shard) {
+      const known = runIds.get(shard) ?? '';
+      const [heldMs, runId] = await run('hold', Answer.hold, shard, [leaseMs, known]);
+      runIds.set(shard, runId);
+      return heldMs;
+    },
+
+    announce: (slots, forMs) =>
+      run('announce', Answer.announce, 0, [name, slots, messageVersion, Math.ceil(forMs)]),
   };
 }
 

@@ -12,6 +12,19 @@ import { InvocationId, TenantId, UserId } from '../ids.ts';
 /** The version this build writes and reads. */
 export const messageVersion = 1;
 
+/** What a tool that converses with the client may know of it. */
+export const ClientSide = z.object({
+  /** As the client declares them: what it may be asked for. */
+  capabilities: z.record(z.string(), z.unknown()).default({}),
+  /** Its answers to what an earlier result of this call asked, by the names given there. */
+  inputResponses: z.record(z.string(), z.unknown()).optional(),
+  /** What that earlier result wanted to be reminded of. */
+  requestState: z.string().optional(),
+  /** Whether it wants log messages. */
+  log: z.boolean().default(false),
+});
+export type ClientSide = z.output<typeof ClientSide>;
+
 /** One call as a message. What admission adds (sequence number, deadline, reply channel) is in its lease. */
 export const Invocation = z.object({
   v: z.literal(messageVersion),
@@ -24,6 +37,8 @@ export const Invocation = z.object({
   progress: z.boolean().default(false),
   /** W3C trace context of the call. */
   traceparent: z.string().optional(),
+  /** Absent unless the tool may ask the client back, or talk to it while it runs. */
+  client: ClientSide.optional(),
 });
 export type Invocation = z.output<typeof Invocation>;
 
@@ -46,6 +61,13 @@ export const ReplyHeader = z.discriminatedUnion('status', [
     total: z.number().optional(),
     message: z.string().optional(),
   }),
+  z.object({
+    v: z.literal(1),
+    id: InvocationId,
+    status: z.literal('log'),
+    level: z.string(),
+    data: z.unknown(),
+  }),
 ]);
 export type ReplyHeader = z.output<typeof ReplyHeader>;
 
@@ -65,14 +87,25 @@ export interface Progress {
   readonly message?: string | undefined;
 }
 
-export function encodeReply(reply: Reply | Progress): string {
+/** What a running tool has to say to the client, `level` as MCP names it. */
+export interface LogNotice {
+  readonly id: InvocationId;
+  readonly status: 'log';
+  readonly level: string;
+  readonly data?: unknown;
+}
+
+/** What is heard of a call before its reply. */
+export type Notice = Progress | LogNotice;
+
+export function encodeReply(reply: Reply | Notice): string {
   if (reply.status !== 'completed') return `${JSON.stringify({ v: messageVersion, ...reply })}\n`;
   const { result, ...header } = reply;
   return `${JSON.stringify({ v: messageVersion, ...header })}\n${result}`;
 }
 
 /** @throws {z.ZodError} or {SyntaxError} if the text is not a message of a version this build reads. */
-export function decodeReply(text: string): Reply | Progress {
+export function decodeReply(text: string): Reply | Notice {
   const end = text.indexOf('\n');
   const header = ReplyHeader.parse(JSON.parse(text.slice(0, end)));
   return header.status === 'completed' ? { ...header, result: text.slice(end + 1) } : header;

@@ -28,6 +28,10 @@ export const indexSuffixes = {
   hold: 'hold',
   /** String: `run_id` of the Redis process that this shard last ran on. */
   run: 'run',
+  /** Stream, bounded: what happened to leases, see `lease-record.ts`. */
+  leases: 'leases',
+  /** Hash: live workers, each with `<valid until, epoch ms> <highest message version it reads>`. */
+  workers: 'workers',
 } as const;
 
 /** What follows the index prefix and takes a subject. */
@@ -39,6 +43,8 @@ export const subjectSuffixes = {
   /** String, expiring: theoretical arrival time of a rate, in ms. */
   rate: 'rate:',
 } as const;
+
+export const leaseStream = (shard: number): string => indexPrefix(shard) + indexSuffixes.leases;
 
 export const bell = (shard: number): string => indexPrefix(shard) + indexSuffixes.bell;
 
@@ -60,6 +66,16 @@ export const tenantsChannel = 'mesh:tenants';
 
 /** Where every ingress hears that a 2025-era client cancels a request: its session's nonce and request id. */
 export const cancelChannel = 'mesh:cancel';
+
+/** Where every ingress hears what has changed of a tenant's tools, prompts and resources. */
+export const changesChannel = 'mesh:changes';
+
+/** Where an ingress hears what a 2025-era client answers to a request of its own. */
+export const answerChannel = (ingress: string): string => `mesh:answer:${ingress}`;
+
+/** Hash, expiring: what is known of a task besides its invocation. */
+export const taskRecord = (shard: number, task: InvocationId): string =>
+  `${indexPrefix(shard)}task:${task}`;
 
 /** Sorted set, expiring: a tenant's sessions of 2025-era clients, by last use in epoch ms. */
 export const sessionsByUse = (shard: number, tenant: TenantId): string =>

@@ -5,7 +5,7 @@
 import type { Redis } from 'ioredis';
 import type { InvocationId } from '../ids.ts';
 import type { Log } from '../telemetry/log.ts';
-import { decodeReply, type Progress, type Reply } from './invocation.ts';
+import { decodeReply, type Notice, type Reply } from './invocation.ts';
 import { replyChannel, storedReply } from './names.ts';
 
 export interface Replies {
@@ -15,7 +15,7 @@ export interface Replies {
    * Starts listening for one call, before it is admitted.
    * `reply` never rejects; it stays pending until the reply comes or `stop` is called.
    */
-  expect(shard: number, id: InvocationId, onProgress?: (progress: Progress) => void): Expectation;
+  expect(shard: number, id: InvocationId, onNotice?: (notice: Notice) => void): Expectation;
 }
 
 export interface Expectation {
@@ -29,7 +29,7 @@ interface Waiter {
   readonly shard: number;
   readonly id: InvocationId;
   readonly resolve: (reply: Reply) => void;
-  readonly onProgress: ((progress: Progress) => void) | undefined;
+  readonly onNotice: ((notice: Notice) => void) | undefined;
 }
 
 /** `name` is unique per process. `commands` reads stored replies, `subscriptions` listens. */
@@ -44,7 +44,7 @@ export async function createReplies(ports: {
   const waiters = new Map<InvocationId, Set<Waiter>>();
 
   const deliver = (text: string): void => {
-    let message: Reply | Progress;
+    let message: Reply | Notice;
     try {
       message = decodeReply(text);
     } catch (error) {
@@ -52,7 +52,7 @@ export async function createReplies(ports: {
       return;
     }
     for (const waiter of waiters.get(message.id) ?? []) {
-      if (message.status === 'progress') waiter.onProgress?.(message);
+      if (isNotice(message)) waiter.onNotice?.(message);
       else waiter.resolve(message);
     }
   };
@@ -61,7 +61,7 @@ export async function createReplies(ports: {
     const stored = await commands.get(storedReply(shard, id));
     if (stored === null) return undefined;
     const reply = decodeReply(stored.slice(stored.indexOf('\n') + 1));
-    return reply.status === 'progress' ? undefined : reply;
+    return isNotice(reply) ? undefined : reply;
   };
 
   /** Reads what was said while nobody listened. One that cannot be read does not cost the others theirs. */
@@ -89,9 +89,9 @@ export async function createReplies(ports: {
 
   return {
     channel,
-    expect(shard, id, onProgress) {
+    expect(shard, id, onNotice) {
       const { promise, resolve } = Promise.withResolvers<Reply>();
-      const waiter: Waiter = { shard, id, resolve, onProgress };
+      const waiter: Waiter = { shard, id, resolve, onNotice };
       const set = waiters.get(id) ?? new Set();
       waiters.set(id, set.add(waiter));
       return {
@@ -105,3 +105,6 @@ export async function createReplies(ports: {
     },
   };
 }
+
+export const isNotice = (message: Reply | Notice): message is Notice =>
+  message.status === 'progress' || message.status === 'log';

@@ -99,4 +99,6 @@ redis.call('HSET', queue .. id, 'sequence', whole(sequence), 'deadline', deadlin
 redis.call('ZADD', DEADLINES, deadline, member(tenant, id))
 arm(tenant)
 ring()
+record('a', tenant, short(id))
+keep()
 return answer('queued', deadline)

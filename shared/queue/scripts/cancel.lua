@@ -11,6 +11,8 @@ end
 if not job.begun and remove(tenant, id) then
   conclude(tenant, id, '-', '{"v":1,"id":"' .. id .. '","status":"cancelled"}\n', job)
   arm(tenant)
+  record('x', tenant, short(id))
+  keep()
   return 'removed'
 end
 redis.call('HSET', queueOf(tenant) .. id, 'cancel', 1)

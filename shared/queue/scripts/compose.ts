@@ -26,16 +26,17 @@ type BullScript = keyof typeof bull;
 
 /** What each script is made of, in order; its own file comes last. */
 const parts = {
-  admit: ['bullAdd', 'arm', 'conclude', 'limits'],
-  claim: ['bullTake', 'arm', 'take'],
+  admit: ['bullAdd', 'record', 'arm', 'conclude', 'limits'],
+  claim: ['bullTake', 'record', 'arm', 'take'],
   begin: [],
-  settle: ['bullTake', 'bullFinish', 'arm', 'take', 'conclude'],
-  release: ['bullRelease', 'arm'],
-  renew: [],
-  sweep: ['bullStalled', 'arm', 'conclude', 'remove'],
-  cancel: ['arm', 'conclude', 'remove'],
-  'set-limits': ['arm', 'limits'],
-  hold: [],
+  settle: ['bullTake', 'bullFinish', 'record', 'arm', 'take', 'conclude'],
+  release: ['bullRelease', 'record', 'arm'],
+  renew: ['record'],
+  sweep: ['bullStalled', 'record', 'arm', 'conclude', 'remove'],
+  cancel: ['record', 'arm', 'conclude', 'remove'],
+  'set-limits': ['record', 'arm', 'limits'],
+  hold: ['record'],
+  announce: ['record', 'readable'],
 } as const satisfies Record<string, readonly string[]>;
 export type ScriptName = keyof typeof parts;
 
@@ -95,5 +96,6 @@ export function composeScripts(): Readonly<Record<ScriptName, string>> {
     cancel: compose('cancel'),
     'set-limits': compose('set-limits'),
     hold: compose('hold'),
+    announce: compose('announce'),
   };
 }

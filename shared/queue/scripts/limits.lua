@@ -7,6 +7,8 @@ local function applyLimits(tenant, cap, weight, version)
   if tonumber(redis.call('HGET', meta, 'limitsVersion') or 0) >= tonumber(version) then
     return false
   end
+  local before = redis.call('HGET', meta, 'concurrency')
+  record('c', tenant, before or '-', cap, weight)
   redis.call('HSET', meta, 'concurrency', cap, 'weight', weight, 'limitsVersion', version,
     'opts.maxLenEvents', 0)
   return true

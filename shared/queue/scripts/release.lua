@@ -10,4 +10,6 @@ local code = bullRelease({
 }, { id, ARGV[3], queue .. id })
 arm(tenant)
 ring()
+if code >= 0 then record('b', tenant, short(id)) end
+keep()
 return code < 0 and 0 or 1

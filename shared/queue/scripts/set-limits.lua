@@ -6,4 +6,5 @@
 local written = applyLimits(ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 arm(ARGV[1])
 ring()
+keep()
 return written and 1 or 0

@@ -30,8 +30,11 @@ local function settle()
   local kept = ARGV[9] == '1' or job.begun
   conclude(tenant, id, kept and token or '-' .. token, reply, job)
   arm(tenant)
+  record('s', tenant, short(id))
   return true
 end
 
 local outcome = settle() and 'settled' or 'lost'
-return { outcome, whole(now), take(tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]) }
+local taken = take(tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8])
+keep()
+return { outcome, whole(now), taken }

@@ -29,6 +29,7 @@ local function recover(tenant)
     }, { 1000000, queue, whole(now), 1 })
     for _, id in ipairs(moved) do
       recovered[#recovered + 1] = member(tenant, id)
+      record('l', tenant, short(id))
     end
   end
   redis.call('ZADD', BUSY, nextCheck, tenant)
@@ -62,6 +63,7 @@ local function expire(entry)
     conclude(tenant, id, begun and '~' or '-', reply, job)
     arm(tenant)
     expired[#expired + 1] = entry
+    record('x', tenant, short(id))
   end
 end
 
@@ -70,4 +72,5 @@ for _, tenant in ipairs(due) do recover(tenant) end
 local late = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, limit)
 for _, entry in ipairs(late) do expire(entry) end
 ring()
+keep()
 return { recovered, expired, (#due == limit or #late == limit) and 1 or 0 }

@@ -27,6 +27,7 @@ local function take(n, token, leaseMs, worker)
       if started then
         redis.call('HSET', TAG, '', start, tenant, start + 1 / tonumber(limits[2] or 1))
         redis.call('ZADD', BUSY, 'LT', now + leaseMs, tenant)
+        record('g', tenant, short(job[2]), whole(leaseMs))
         taken[#taken + 1] = { tenant, job[2], attempt, job[1] }
       end
     end

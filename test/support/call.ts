@@ -1,5 +1,6 @@
 /** Calls as a plain HTTP client of 2025-11-25 makes them, without an SDK in between. */
 import { request, Agent } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Answer {
   readonly status: number;
@@ -75,6 +76,19 @@ export function callTool(
   meta: Readonly<Record<string, unknown>> = {},
 ): Promise<Answer> {
   return rpc(endpoint, 'tools/call', { name, arguments: args, _meta: meta });
+}
+
+/** As a client does that is told to come back: a busy machine may refuse a burst with 503. */
+export async function callUntilAccepted(
+  endpoint: Endpoint,
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+): Promise<Answer> {
+  for (;;) {
+    const answer = await callTool(endpoint, name, args);
+    if (answer.status !== 503) return answer;
+    await sleep(Number(answer.headers['retry-after']) * 1_000);
+  }
 }
 
 /** The result object of a call that must succeed. */

@@ -22,7 +22,7 @@ const bearer = () => ({
 async function startAndCancel(call: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
   const controller = new AbortController();
   const ended = call(controller.signal).catch(() => 'cancelled');
-  await expect.poll(running).toBe(1);
+  await expect.poll(running, { timeout: 10_000 }).toBe(1);
   controller.abort();
   await expect.poll(running, { interval: 20, timeout: 2_000 }).toBe(0);
   expect(await ended).toBe('cancelled');

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { describe, expect, test, vi } from 'vitest';
 import { TenantId } from '../../shared/ids.ts';
 import { queueKey } from '../../shared/queue/names.ts';
-import { callTool } from '../support/call.ts';
+import { callUntilAccepted } from '../support/call.ts';
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
 import { createKey } from '../support/keys.ts';
 import { logsOf, mostAtOnce, readIntervals } from '../support/running-intervals.ts';
@@ -50,7 +50,9 @@ describe('a tenant with cap 4 and 400 calls on three workers', () => {
     const endpoint = { mcp: cluster.mcp, apiKey: await createKey(cluster, 'acme', 'ann') };
 
     const work = Promise.all(
-      Array.from({ length: calls }, () => callTool(endpoint, 'diagnostics_sleep', { ms: 30 })),
+      Array.from({ length: calls }, () =>
+        callUntilAccepted(endpoint, 'diagnostics_sleep', { ms: 30 }),
+      ),
     );
     const most = await watchLeases(cluster.redis, work);
     const answers = await work;
@@ -72,7 +74,9 @@ describe('a tenant with cap 4 and 400 calls on three workers', () => {
     const endpoint = { mcp: cluster.mcp, apiKey: await createKey(cluster, 'acme', 'ann') };
 
     const work = Promise.all(
-      Array.from({ length: calls }, () => callTool(endpoint, 'diagnostics_sleep', { ms: 30 })),
+      Array.from({ length: calls }, () =>
+        callUntilAccepted(endpoint, 'diagnostics_sleep', { ms: 30 }),
+      ),
     );
     const watching = watchLeases(cluster.redis, work);
     await vi.waitFor(async () => {

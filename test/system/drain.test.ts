@@ -20,7 +20,7 @@ describe('a worker asked to stop', () => {
     await using cluster = await startTestCluster({ diagnostics: true });
     const [worker] = cluster.workers;
     const answers = occupy(cluster, 4, 1_500);
-    await expect.poll(() => sumOverWorkers(cluster, running)).toBe(4);
+    await expect.poll(() => sumOverWorkers(cluster, running), { timeout: 10_000 }).toBe(4);
     const stopped = worker?.ended;
     process.kill(worker?.pid ?? 0, 'SIGTERM');
     for (const { message } of await answers) {
@@ -58,7 +58,7 @@ describe('an ingress asked to stop', () => {
   test('answers what it has accepted', async () => {
     await using cluster = await startTestCluster({ ingresses: 2, diagnostics: true });
     const answers = occupy(cluster, 4, 1_500);
-    await expect.poll(() => sumOverWorkers(cluster, running)).toBe(4);
+    await expect.poll(() => sumOverWorkers(cluster, running), { timeout: 10_000 }).toBe(4);
     const [ingress] = cluster.ingresses;
     process.kill(ingress?.pid ?? 0, 'SIGTERM');
     for (const { message } of await answers) {

@@ -293,11 +293,14 @@ describe('a full Redis', () => {
     if (!renewed || !begun || !dead) throw new Error('three leases');
     await lapse(dead);
     await redis.raw.zadd(index('busy'), 0, tenant.id);
-    const before = (await redis.raw.keys('*')).sort();
+    // Rates of earlier admissions end by themselves meanwhile.
+    const lasting = async (): Promise<string[]> =>
+      (await redis.raw.keys('*')).filter((key) => !key.includes(':rate:')).sort();
+    const before = await lasting();
     await redis.raw.config('SET', 'maxmemory', '1');
     try {
       await expect(queue.admit(aCall(tenant, { id: anId('refused') }))).rejects.toThrow(/OOM/);
-      expect((await redis.raw.keys('*')).sort()).toEqual(before);
+      expect(await lasting()).toEqual(before);
 
       expect(await queue.renew(0, [renewed])).toEqual(['held']);
       expect(await queue.begin(begun)).toBe('begun');

@@ -155,13 +155,11 @@ export function createBridge({ locate, post, write, log }: BridgePorts): Bridge 
 
   async function cancel(message: Message): Promise<void> {
     const entry = pending.get(keyOf(message.params['requestId']));
-    if (entry) entry.cancelled = true;
     // A client of 2026-07-28 cancels by leaving, and so does one that has no session.
-    if (entry?.message.modernVersion !== undefined || handshake.session === undefined) {
-      entry?.controller.abort();
-      return;
-    }
-    await forward(toEntry(message));
+    const leaves = entry?.message.modernVersion !== undefined || handshake.session === undefined;
+    if (entry && leaves) leave(entry);
+    if (entry) entry.cancelled = true;
+    if (!leaves) await forward(toEntry(message));
   }
 
   function start(message: Message): void {
@@ -210,6 +208,10 @@ export function createBridge({ locate, post, write, log }: BridgePorts): Bridge 
     },
 
     async settle(timeoutMs) {
+      for (const entry of pending.values()) {
+        // It would never end by itself, and nobody is left who could want to hear.
+        if (entry.message.method === 'subscriptions/listen') leave(entry);
+      }
       if (underWay.size === 0) return;
       const answered = (async () => {
         while (underWay.size > 0) await Promise.all(underWay);
@@ -235,6 +237,11 @@ export function createBridge({ locate, post, write, log }: BridgePorts): Bridge 
       for (const { controller } of pending.values()) controller.abort();
     },
   };
+}
+
+function leave(entry: Pending): void {
+  entry.cancelled = true;
+  entry.controller.abort();
 }
 
 function toEntry(message: Message): Pending {

@@ -18,7 +18,10 @@ const DeclaredTenant = Tenant.omit({ shard: true, version: true, name: true })
 /** A tenant as a file declares it, every default filled in. */
 export type DeclaredTenant = z.output<typeof DeclaredTenant>;
 
-const TenantsFile = z.strictObject({ tenants: z.array(DeclaredTenant) });
+const TenantsFile = z.strictObject(
+  { tenants: z.array(DeclaredTenant, 'must be a list of tenants') },
+  'must hold a list of tenants under "tenants:"',
+);
 
 type Path = readonly PropertyKey[];
 

@@ -49,6 +49,14 @@ tenants:
     ]);
   });
 
+  test.each([
+    ['', 'line 1: must hold a list of tenants under "tenants:"'],
+    ['tenants:\n', 'line 1, tenants: must be a list of tenants'],
+    ['tenants: acme\n', 'line 1, tenants: must be a list of tenants'],
+  ])('says of %j what it must hold', (text, problem) => {
+    expect(problemsOf(text)).toEqual([problem]);
+  });
+
   test('takes a rate for a tool, and refuses one for a tool that there is not', () => {
     const [tenant] = parseTenantsFile(
       'tenants:\n  - { id: acme, limits: { tools: { kv_set: 50 } } }\n',

@@ -5,6 +5,7 @@
  */
 import { Command } from 'commander';
 import { addAuditCommands } from './audit.ts';
+import { addDeadLetterCommands } from './dead-letters.ts';
 import { explainError } from './explain-error.ts';
 import { addKeyCommands } from './keys.ts';
 import type { CliPorts } from './ports.ts';
@@ -36,6 +37,7 @@ addKeyCommands(program, ports);
 addSessionCommands(program, ports);
 addAuditCommands(program, ports);
 addVerifyCapsCommand(program, ports);
+addDeadLetterCommands(program, ports);
 addStdioCommand(program, ports);
 
 try {

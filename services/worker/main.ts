@@ -1,11 +1,15 @@
 /** Wires a worker: configuration, Redis, AWS, slots; drains when asked to stop. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { createClientCache } from '../../shared/aws/clients.ts';
 import { createTenantAws } from '../../shared/aws/create-tenant-aws.ts';
 import { readConfig } from '../../shared/config/setting.ts';
 import { workerSettings } from '../../shared/config/worker.ts';
 import { announceChange } from '../../shared/queue/change-events.ts';
+import { sensitiveOf } from '../../shared/dead-letters/known-tools.ts';
+import { createDeadLetterMirror } from '../../shared/dead-letters/mirror.ts';
+
 import { encodeReply } from '../../shared/queue/invocation.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import { bell } from '../../shared/queue/names.ts';
@@ -84,6 +88,12 @@ async function main(): Promise<void> {
     }),
   );
 
+  const sqs = new SQSClient({ region: config.region });
+  const mirror =
+    config.deadLetterQueue === undefined
+      ? undefined
+      : createDeadLetterMirror({ sqs, queueUrl: config.deadLetterQueue, sensitiveOf, log });
+
   const slots = startSlots(
     { slots: config.slots, shards, leaseMs },
     {
@@ -91,6 +101,7 @@ async function main(): Promise<void> {
       gate,
       run,
       log,
+      onDeadLetter: (lease, obituary) => mirror?.send(lease, obituary),
       async waitForBell(shard) {
         const connection = waiting[shard];
         if (connection?.status !== 'ready') await sleep(100);
@@ -125,7 +136,14 @@ async function main(): Promise<void> {
       ['renewing', async () => stopRenewing()],
       ['word of leaving', leave],
       ['admin port', () => admin.close()],
-      ['AWS sockets', async () => clients.close()],
+      ['dead letters', async () => mirror?.close()],
+      [
+        'AWS sockets',
+        async () => {
+          clients.close();
+          sqs.destroy();
+        },
+      ],
       [
         'Redis',
         async () => [redis, subscriptions, ...waiting].forEach((each) => each.disconnect()),

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lease } from '../../shared/queue/lease.ts';
-import type { InvocationQueue } from '../../shared/queue/invocation-queue.ts';
+import type { InvocationQueue, Obituary } from '../../shared/queue/invocation-queue.ts';
 import type { Gate } from '../../shared/queue/redis.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import { holdLease, instant, type HeldLease } from './held-lease.ts';
@@ -17,6 +17,8 @@ export interface SlotPorts {
   /** Resolves when the shard may have work, or after a few seconds anyway. */
   waitForBell(shard: number): Promise<void>;
   run(held: HeldLease): Promise<Settlement>;
+  /** Hears of every call that has just become a dead letter. */
+  onDeadLetter?(lease: Lease, obituary: Obituary): void;
   readonly log: Log;
 }
 
@@ -45,7 +47,10 @@ export function startSlots(
   const pool = createSlotPool(options.slots);
 
   /** Sends the settlement until Redis answers; its token makes a resend harmless. */
-  const settle = async (lease: Lease, { reply }: Settlement): Promise<readonly Lease[]> => {
+  const settle = async (
+    lease: Lease,
+    { reply, obituary }: Settlement,
+  ): Promise<readonly Lease[]> => {
     for (;;) {
       try {
         if (!reply) {
@@ -53,7 +58,8 @@ export function startSlots(
           return [];
         }
         const next = stopping.signal.aborted ? 0 : 1;
-        const { settled, leases } = await queue.settle(lease, reply, next);
+        const { settled, leases } = await queue.settle(lease, reply, next, obituary);
+        if (settled && obituary) ports.onDeadLetter?.(lease, obituary);
         if (!settled)
           log.warn({ id: lease.id, tenant: lease.tenant }, 'Lease lost before settling');
         return leases;

@@ -1,4 +1,5 @@
 /** Settings of a worker. */
+import { z } from 'zod';
 import { clusterSettings } from './cluster.ts';
 import { integer, setting } from './setting.ts';
 
@@ -13,5 +14,10 @@ export const workerSettings = {
     env: 'WORKER_DRAIN_MS',
     schema: integer(0, 600_000).default(25_000),
     doc: 'Milliseconds to finish running invocations after SIGTERM. Keep below terminationGracePeriodSeconds.',
+  }),
+  deadLetterQueue: setting({
+    env: 'AGENT_MESH_DEAD_LETTER_QUEUE_URL',
+    schema: z.url().optional(),
+    doc: 'SQS queue that gets a redacted copy of every dead letter. Absent: they are in Redis alone.',
   }),
 };

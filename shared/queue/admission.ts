@@ -19,6 +19,8 @@ export interface AdmissionRequest {
   readonly timeoutMs: number;
   /** How many requests of the rates it costs. */
   readonly cost: number;
+  /** True if this runs a dead letter again: the reply that the call got does not count. */
+  readonly replays?: boolean;
 }
 
 export type Admission =

@@ -4,6 +4,7 @@
  */
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import type { FaultCode } from '../faults.ts';
 import type { InvocationId } from '../ids.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { toRefusal, type Admission, type AdmissionRequest } from './admission.ts';
@@ -12,6 +13,14 @@ import type { Lease } from './lease.ts';
 import { indexPrefix, workerChannel } from './names.ts';
 import type { ScriptName } from './scripts/compose.ts';
 import { runScript } from './scripts/run-script.ts';
+
+/** Why a call became a dead letter. */
+export interface Obituary {
+  readonly code: FaultCode;
+  readonly message: string;
+  /** What the message does not tell a client. */
+  readonly cause?: string | undefined;
+}
 
 export interface Claimed {
   readonly leases: readonly Lease[];
@@ -25,11 +34,12 @@ export interface InvocationQueue {
   claim(shard: number, n: number): Promise<Claimed>;
   /** Marks that a once-tool is about to start: 'lost' without the lease, 'unknown' if it had begun before. */
   begin(lease: Lease): Promise<'begun' | 'lost' | 'unknown'>;
-  /** Ends the call if the lease is still ours, and brings up to `next` further calls either way. */
+  /** Ends the call if the lease is still ours, and brings up to `next` further calls either way. With an obituary it becomes a dead letter. */
   settle(
     lease: Lease,
     reply: Reply,
     next: number,
+    deadLetter?: Obituary,
   ): Promise<{ readonly settled: boolean; readonly leases: readonly Lease[] }>;
   /** Hands the call back to be claimed again. False if the lease was not ours any more. */
   release(lease: Lease): Promise<boolean>;
@@ -54,6 +64,8 @@ export interface InvocationQueue {
    * Resolves with the highest version of messages that every live worker reads.
    */
   announce(slots: number, forMs: number): Promise<number>;
+  /** Throws dead letters away. Resolves with how many there were. */
+  discard(tenant: Pick<Tenant, 'id' | 'shard'>, ids: readonly InvocationId[]): Promise<number>;
 }
 
 /** So many tenants and deadlines are looked at in one sweep script, which keeps it short. */
@@ -80,6 +92,7 @@ const Answer = {
   setLimits: z.number(),
   hold: z.tuple([z.number(), z.string()]),
   announce: z.number(),
+  discard: z.number(),
 } as const;
 
 /**
@@ -129,6 +142,7 @@ export function createInvocationQueue(
         limits.requestsPerMinute,
         limits.userRequestsPerMinute,
         limits.tools[invocation.tool] ?? '',
+        request.replays ? 1 : 0,
       ]);
       if (outcome === 'queued' || outcome === 'attached') {
         return { outcome, now, deadline: Number(detail) };
@@ -153,7 +167,7 @@ export function createInvocationQueue(
 
     begin: ({ shard, tenant, id, token }) => run('begin', Answer.begin, shard, [tenant, id, token]),
 
-    async settle({ shard, tenant, id, token }, reply, next) {
+    async settle({ shard, tenant, id, token }, reply, next, deadLetter) {
       const text = encodeReply(reply);
       const [outcome, now, taken] = await run('settle', Answer.settle, shard, [
         tenant,
@@ -165,6 +179,7 @@ export function createInvocationQueue(
         leaseMs,
         name,
         isFinal(reply) ? 1 : 0,
+        deadLetter === undefined ? '' : JSON.stringify(deadLetter),
       ]);
       return { settled: outcome === 'settled', leases: toLeases(shard, now, taken) };
     },
@@ -212,6 +227,8 @@ export function createInvocationQueue(
 
     announce: (slots, forMs) =>
       run('announce', Answer.announce, 0, [name, slots, messageVersion, Math.ceil(forMs)]),
+
+    discard: ({ id, shard }, ids) => run('discard', Answer.discard, shard, [id, ...ids]),
   };
 }
 

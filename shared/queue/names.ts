@@ -42,11 +42,21 @@ export const subjectSuffixes = {
   waiters: 'waiters:',
   /** String, expiring: theoretical arrival time of a rate, in ms. */
   rate: 'rate:',
+  /** Hash: a tenant's dead letters by call, see `scripts/dead-letters.lua`. */
+  dead: 'dead:',
+  /** Sorted set: the same calls by when they failed, in epoch ms. */
+  deadAt: 'dead-at:',
 } as const;
 
 export const leaseStream = (shard: number): string => indexPrefix(shard) + indexSuffixes.leases;
 
 export const bell = (shard: number): string => indexPrefix(shard) + indexSuffixes.bell;
+
+export const deadLetters = (shard: number, tenant: TenantId): string =>
+  indexPrefix(shard) + subjectSuffixes.dead + tenant;
+
+export const deadLetterTimes = (shard: number, tenant: TenantId): string =>
+  indexPrefix(shard) + subjectSuffixes.deadAt + tenant;
 
 export const storedReply = (shard: number, id: InvocationId): string =>
   indexPrefix(shard) + subjectSuffixes.reply + id;

@@ -7,6 +7,7 @@
 --      12 cap  13 weight  14 version of the limits  15 backlog  16 backlog in bytes
 --      17 tenant's requests a minute  18 user's requests a minute
 --      19 tenant's requests a minute to this tool ('' = no limit of its own)
+--      20 1 if this runs a dead letter again: the reply that it got does not count
 -- Returns {outcome, Redis time in ms, detail}:
 --   'queued' deadline (epoch ms) · 'attached' deadline of the first call under the same key ·
 --   'replied' the reply · 'conflict' · 'late' · 'tenant_rate' | 'user_rate' | 'tool_rate' |
@@ -35,7 +36,7 @@ if job.exists then
   end
   return answer('attached', redis.call('ZSCORE', DEADLINES, member(tenant, id)))
 end
-local stored = redis.call('GET', REPLY .. id)
+local stored = ARGV[20] ~= '1' and redis.call('GET', REPLY .. id)
 -- Without an idempotency key the same id comes again only if an answer was lost on the way.
 if stored and (fingerprint == '' or string.sub(stored, 1, 1) ~= '-') then
   local _, last, before = string.find(stored, '^%S+ (%S*)\n')
@@ -100,5 +101,9 @@ redis.call('ZADD', DEADLINES, deadline, member(tenant, id))
 arm(tenant)
 ring()
 record('a', tenant, short(id))
+if ARGV[20] == '1' then
+  redis.call('DEL', REPLY .. id)
+  exhume(tenant, id)
+end
 keep()
 return answer('queued', deadline)

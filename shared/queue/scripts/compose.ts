@@ -26,17 +26,18 @@ type BullScript = keyof typeof bull;
 
 /** What each script is made of, in order; its own file comes last. */
 const parts = {
-  admit: ['bullAdd', 'record', 'arm', 'conclude', 'limits'],
+  admit: ['bullAdd', 'record', 'arm', 'conclude', 'dead-letters', 'limits'],
   claim: ['bullTake', 'record', 'arm', 'take'],
   begin: [],
-  settle: ['bullTake', 'bullFinish', 'record', 'arm', 'take', 'conclude'],
+  settle: ['bullTake', 'bullFinish', 'record', 'arm', 'take', 'conclude', 'dead-letters'],
   release: ['bullRelease', 'record', 'arm'],
   renew: ['record'],
-  sweep: ['bullStalled', 'record', 'arm', 'conclude', 'remove'],
+  sweep: ['bullStalled', 'record', 'arm', 'conclude', 'remove', 'dead-letters'],
   cancel: ['record', 'arm', 'conclude', 'remove'],
   'set-limits': ['record', 'arm', 'limits'],
   hold: ['record'],
   announce: ['record', 'readable'],
+  discard: ['dead-letters'],
 } as const satisfies Record<string, readonly string[]>;
 export type ScriptName = keyof typeof parts;
 
@@ -97,5 +98,6 @@ export function composeScripts(): Readonly<Record<ScriptName, string>> {
     'set-limits': compose('set-limits'),
     hold: compose('hold'),
     announce: compose('announce'),
+    discard: compose('discard'),
   };
 }

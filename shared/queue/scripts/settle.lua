@@ -5,6 +5,7 @@
 --       5 how many next calls at most  6 token of that claim  7 lease in ms  8 worker
 --       9 1 if a retry under the same idempotency key is to get this reply, 0 if it may run again
 --         (which it may not once the call had begun)
+--      10 what happened, as JSON, if this is to be a dead letter ('' = it is not)
 -- Returns {'settled' | 'lost', Redis time in ms, list of taken calls (see take.lua)}.
 local tenant, id, token, reply = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local queue = queueOf(tenant)
@@ -12,6 +13,7 @@ local lock = queue .. id .. ':lock'
 
 local function settle()
   local job = jobOf(tenant, id)
+  local rest = ARGV[10] ~= '' and grave(tenant, id)
   -- The lease ran out, but nobody took the call: what a once-tool has done is known to us alone.
   if job.begun == token and redis.call('EXISTS', lock) == 0 and redis.call('LPOS', queue .. 'active', id) then
     redis.call('SET', lock, token, 'PX', 1000)
@@ -29,6 +31,12 @@ local function settle()
   end
   local kept = ARGV[9] == '1' or job.begun
   conclude(tenant, id, kept and token or '-' .. token, reply, job)
+  if rest then
+    bury(tenant, id, ARGV[10], rest)
+  elseif job.fingerprint ~= '' then
+    -- A retry under the same key has ended well.
+    exhume(tenant, id)
+  end
   arm(tenant)
   record('s', tenant, short(id))
   return true

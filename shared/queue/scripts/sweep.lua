@@ -54,6 +54,7 @@ local function expire(entry)
     redis.call('ZADD', DEADLINES, now + 500, entry)
   else
     local begun = job.begun
+    local rest = grave(tenant, id)
     if not remove(tenant, id) then
       -- A stock BullMQ tool has taken it elsewhere, and what became of it nobody knows.
       forget(tenant, id)
@@ -61,6 +62,9 @@ local function expire(entry)
     end
     local reply = '{"v":1,"id":"' .. id .. '","status":"expired","begun":' .. tostring(begun and true or false) .. '}\n'
     conclude(tenant, id, begun and '~' or '-', reply, job)
+    if begun then
+      bury(tenant, id, '{"code":"outcome_unknown","message":"The call was interrupted after it had begun, and its time ran out."}', rest)
+    end
     arm(tenant)
     expired[#expired + 1] = entry
     record('x', tenant, short(id))

@@ -21,6 +21,7 @@ export const AuditAction = z.enum([
   'tasks/cancel',
   'credentials/change',
   'dead-letters/replay',
+  'dead-letters/discard',
 ]);
 export type AuditAction = z.output<typeof AuditAction>;
 

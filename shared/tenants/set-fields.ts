@@ -3,7 +3,7 @@ import { Tenant } from './tenant.ts';
 import { toolNames, unknownTools } from './tool-rates.ts';
 
 /** Its message has one line per problem. */
-export class FieldError extends Error {
+class FieldError extends Error {
   override readonly name = 'FieldError';
 }
 

@@ -14,7 +14,7 @@ import { AuditEntry } from '../../shared/audit/entry.ts';
 import { verifyChain } from '../../shared/audit/verify-chain.ts';
 import { TenantId } from '../../shared/ids.ts';
 
-export const table = 'agent-mesh-audit';
+const table = 'agent-mesh-audit';
 
 export interface Backends {
   readonly redisUrl: string;

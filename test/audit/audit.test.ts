@@ -1,6 +1,5 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { TenantId } from '../../shared/ids.ts';
 import { startTestAws, type TestAws } from '../support/local-aws.ts';
@@ -32,8 +31,12 @@ afterAll(async () => {
 });
 
 function startProcess(tenant: string, prefix: string, count: number) {
-  const script = join(import.meta.dirname, 'record-calls.ts');
-  return fork(script, [JSON.stringify(backends), tenant, prefix, String(count)]);
+  return fork(new URL('./record-calls.ts', import.meta.url), [
+    JSON.stringify(backends),
+    tenant,
+    prefix,
+    String(count),
+  ]);
 }
 
 /** Names of the calls that a tenant's audit holds, in its order. */

@@ -57,7 +57,8 @@ export async function createOriginal(ports: OriginalPorts): Promise<Original> {
   let last = Promise.resolve();
 
   async function serve(text: string | undefined): Promise<void> {
-    let id: unknown = null;
+    // Until it is read, nobody can say that a line had no id: it is answered.
+    let id: unknown;
     let outcome: Json;
     try {
       if (text === undefined) throw invalidRequest('the line is too long');
@@ -68,11 +69,10 @@ export async function createOriginal(ports: OriginalPorts): Promise<Original> {
       outcome = { result };
     } catch (thrown) {
       const error = thrown instanceof OriginalError ? thrown : internal(textOf(thrown));
-      const isNotification = id === null && !isUnreadable(error);
-      if (isNotification) return log(error.message);
+      if (id === null) return log(error.message);
       outcome = { error: error.toRpc() };
     }
-    await write(JSON.stringify({ jsonrpc: '2.0', id, ...outcome }));
+    await write(JSON.stringify({ jsonrpc: '2.0', id: id ?? null, ...outcome }));
   }
 
   async function next(previous: Promise<void>, text: string | undefined): Promise<void> {
@@ -106,9 +106,6 @@ export async function createOriginal(ports: OriginalPorts): Promise<Original> {
     },
   };
 }
-
-/** A line that could not be read is answered, since nobody can say that it had no id. */
-const isUnreadable = ({ code }: OriginalError): boolean => code === -32_600;
 
 async function openPrincipals(ports: OriginalPorts): Promise<Principals> {
   const { local } = ports;

@@ -73,30 +73,34 @@ describe('stdio without a URL', { timeout: 180_000 }, () => {
     await untilNothingRuns();
   });
 
-  test('joins the cluster of mesh up, and starts its own once that is gone', async () => {
-    const running = await startUp(data.path);
-    await using stdio = open();
-    stdio.send(toolCall('kv_get', { key: 'shared' }));
-    expect((await stdio.next()).result?.structuredContent).toEqual({ value: 'yes' });
-    expect(stdio.stderr()).toBe('');
-    const before = await readUp();
+  test.each([[], ['--compat=mcp-rust']])(
+    'joins the cluster of mesh up, and starts its own once that is gone (%s)',
+    async (...args) => {
+      const running = await startUp(data.path);
+      await using stdio = startStdio([...args, `--data=${data.path}`]);
+      const get = async (): Promise<unknown> => {
+        const caller = { tenant_id: 'demo-tenant', user_id: 'user-demo-123' };
+        stdio.send({ ...toolCall('kv_get', { key: 'shared' }), ...caller });
+        const { result, error } = await stdio.next();
+        return result?.structuredContent ?? result ?? error;
+      };
+      expect(await get()).toEqual({ value: 'yes' });
+      expect(stdio.stderr()).toBe('');
+      const before = await readUp();
 
-    const ended = new Promise((resolve) => running.child.once('exit', resolve));
-    running.child.kill('SIGTERM');
-    await ended;
-    stdio.send(toolCall('kv_get', { key: 'shared' }, 2));
-    expect((await stdio.next()).result?.structuredContent).toEqual({ value: 'yes' });
-    expect((await readUp()).mcp).not.toBe(before.mcp);
-    stdio.end();
-    await stdio.ended;
-    await untilNothingRuns();
-  });
+      const ended = new Promise((resolve) => running.child.once('exit', resolve));
+      running.child.kill('SIGTERM');
+      await ended;
+      expect(await get()).toEqual({ value: 'yes' });
+      expect((await readUp()).mcp).not.toBe(before.mcp);
+      stdio.end();
+      await stdio.ended;
+      await untilNothingRuns();
+    },
+  );
 
   test('says in each answer why no cluster can be started', async () => {
-    await using stdio = startStdio([`--data=${data.path}`], {
-      PATH: '/nonexistent'
-      REDIS_URL: 'redis://127.0.0.1:1',
-    });
+    await using stdio = startStdio([`--data=${data.path}`], { PATH: '/nonexistent' });
     const answer = await stdio.ask('tools/list');
     expect(answer).toMatchObject({ id: 1, error: { code: -32_603 } });
     expect(answer.error?.message).toMatch(/Redis/);

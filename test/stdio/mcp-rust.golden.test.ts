@@ -58,14 +58,14 @@ const hello =
 const tenantRequired =
   'Invalid Request: tenant_id is required (set DEFAULT_TENANT_ID env var for local dev)';
 
-/** Sends each line in turn; those with an answer must get exactly that one. */
+/** Sends all lines. Those with an answer must get exactly that one, in the same order. */
 async function replay(
   stdio: TestStdio,
   transcript: readonly (readonly [sent: string, answer?: string])[],
 ): Promise<void> {
-  for (const [sent, answer] of transcript) {
-    stdio.send(sent);
-    if (answer !== undefined) expect(await stdio.nextLine()).toBe(answer);
+  for (const [sent] of transcript) stdio.send(sent);
+  for (const [, answer] of transcript.filter((line) => line.length > 1)) {
+    expect(await stdio.nextLine()).toBe(answer);
   }
 }
 

@@ -18,7 +18,8 @@ import { publishTenantChange } from '../../../shared/tenants/tenant-changes.ts';
 import { createTenantStore } from '../../../shared/tenants/tenant-store.ts';
 import { Tenant, User } from '../../../shared/tenants/tenant.ts';
 import type { LocalCluster } from '../local/local-cluster.ts';
-import { tenantNotFound, tenantUnauthorized } from './original-error.ts';
+import { Unreachable } from '../post.ts';
+import { OriginalError, tenantNotFound, tenantUnauthorized } from './original-error.ts';
 import type { Caller, Principals } from './principals.ts';
 
 export interface LocalPrincipalsPorts {
@@ -62,8 +63,12 @@ export function createLocalPrincipals({ local, environment }: LocalPrincipalsPor
     async endpointFor(caller) {
       const up = await local.up();
       const isDemo = caller.tenant === up.tenant && caller.user === up.user;
-      const token = isDemo ? up.apiKey : await keyFor(caller);
-      return { url: new URL(up.mcp), token };
+      try {
+        return { url: new URL(up.mcp), token: isDemo ? up.apiKey : await keyFor(caller) };
+      } catch (thrown) {
+        if (thrown instanceof OriginalError) throw thrown;
+        throw new Unreachable('The local cluster does not answer', { cause: thrown });
+      }
     },
 
     async close() {

@@ -7,7 +7,7 @@ import type { Endpoint, Locate } from '../endpoint.ts';
 import { errorIn, parsed, textOf } from '../failure.ts';
 import type { LocalCluster } from '../local/local-cluster.ts';
 import { isJson, type Json } from '../message.ts';
-import type { Post } from '../post.ts';
+import { Unreachable, type Post } from '../post.ts';
 import {
   faultIn,
   handlerError,
@@ -64,7 +64,11 @@ export async function createOriginal(ports: OriginalPorts): Promise<Original> {
       if (text === undefined) throw invalidRequest('the line is too long');
       const request = readRequest(text);
       id = request.id;
-      const result = await answer(request, { ...ports, principals, signal: controller.signal });
+      const result = await answerAnywhere(request, {
+        ...ports,
+        principals,
+        signal: controller.signal,
+      });
       if (id === null) return;
       outcome = { result };
     } catch (thrown) {
@@ -120,6 +124,17 @@ async function openPrincipals(ports: OriginalPorts): Promise<Principals> {
 interface AnswerPorts extends OriginalPorts {
   readonly principals: Principals;
   readonly signal: AbortSignal;
+}
+
+/** A cluster that is gone is looked for again, once. */
+async function answerAnywhere(request: OriginalRequest, ports: AnswerPorts): Promise<unknown> {
+  try {
+    return await answer(request, ports);
+  } catch (thrown) {
+    if (!(thrown instanceof Unreachable)) throw thrown;
+    await ports.locate(await ports.locate());
+    return answer(request, ports);
+  }
 }
 
 /** @throws {OriginalError} */

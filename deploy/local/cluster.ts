@@ -36,6 +36,8 @@ export interface ClusterOptions {
   /** Of the first ingress; the next follow two apart, admin ports between. Absent: free ports. */
   readonly port?: number;
   readonly diagnostics?: boolean;
+  /** Offers what the official MCP conformance suite looks for. */
+  readonly conformance?: boolean;
   /** Besides the demo tenant. */
   readonly tenants?: readonly DeclaredTenant[];
   readonly aws?: 'local' | 'real';
@@ -86,6 +88,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       ...aws.environment,
       REDIS_URL: redis.url,
       ...(options.diagnostics ? { AGENT_MESH_DIAGNOSTICS: 'true' } : {}),
+      ...(options.conformance ? { AGENT_MESH_CONFORMANCE: 'true' } : {}),
     },
     logDir: folder.logs,
     stopTimeoutMs: readDrainMs(environment) + stopGraceMs,

@@ -11,6 +11,7 @@ interface UpCommandOptions extends DataOptions {
   readonly port: number;
   readonly tenants?: string;
   readonly diagnostics?: boolean;
+  readonly conformance?: boolean;
   readonly aws: 'local' | 'real';
 }
 
@@ -31,6 +32,7 @@ export function addUpCommand(program: Command, ports: CliPorts): void {
     )
     .option('--tenants <file>', 'tenants to create or change besides the demo tenant')
     .option('--diagnostics', 'offer diagnostics_echo and diagnostics_sleep')
+    .option('--conformance', 'offer what the official MCP conformance suite looks for')
     .addOption(
       new Option('--aws <which>', "the project's own, or the one of the environment")
         .choices(['local', 'real'])
@@ -41,7 +43,7 @@ export function addUpCommand(program: Command, ports: CliPorts): void {
 }
 
 async function up(options: UpCommandOptions, ports: CliPorts): Promise<void> {
-  const { workers, ingresses, port, aws, diagnostics = false } = options;
+  const { workers, ingresses, port, aws, diagnostics = false, conformance = false } = options;
   const tenants = options.tenants === undefined ? [] : await readTenantsFile(options.tenants);
   // The other commands start faster without it.
   const { runUp } = await import('../../deploy/local/up.ts');
@@ -53,6 +55,7 @@ async function up(options: UpCommandOptions, ports: CliPorts): Promise<void> {
       port,
       aws,
       diagnostics,
+      conformance,
       tenants,
       environment: ports.environment,
     },

@@ -48,6 +48,7 @@ export function toInvocation(call: ToolCall): Invocation {
     tool: name,
     arguments: call.arguments,
     progress: call.onProgress !== undefined,
+    ...(call.client === undefined ? {} : { client: call.client }),
     ...(traceparent === undefined ? {} : { traceparent }),
   };
 }

@@ -6,8 +6,13 @@
  */
 import { z } from 'zod';
 import { Fault } from '../../shared/faults.ts';
-import { decodeReply, type Invocation, type Reply } from '../../shared/queue/invocation.ts';
-import type { Expectation, Replies } from '../../shared/queue/replies.ts';
+import {
+  decodeReply,
+  type Invocation,
+  type Notice,
+  type Reply,
+} from '../../shared/queue/invocation.ts';
+import { isNotice, type Expectation, type Replies } from '../../shared/queue/replies.ts';
 import { mayUse } from '../../shared/tenants/tenant.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 import { admit, toInvocation, type AdmitPorts } from './admit.ts';
@@ -30,7 +35,7 @@ export function createCallTool(ports: CallToolPorts): CallTool {
     const expectation = ports.replies.expect(
       call.principal.tenant.shard,
       invocation.id,
-      call.onProgress,
+      hear(call),
     );
     try {
       const admission = await admit(call, invocation, contract, ports);
@@ -41,6 +46,11 @@ export function createCallTool(ports: CallToolPorts): CallTool {
       expectation.stop();
     }
   };
+}
+
+function hear({ onProgress, onLog }: ToolCall): ((notice: Notice) => void) | undefined {
+  if (!onProgress && !onLog) return undefined;
+  return (notice) => (notice.status === 'progress' ? onProgress?.(notice) : onLog?.(notice));
 }
 
 /** A tool that the principal may not use does not exist for it; arguments are looked at only after. */
@@ -98,7 +108,7 @@ async function lastLook(expectation: Expectation): Promise<Reply> {
 
 function stored(text: string): Reply {
   const reply = decodeReply(text);
-  if (reply.status === 'progress') throw new Fault('internal', 'Internal error');
+  if (isNotice(reply)) throw new Fault('internal', 'Internal error');
   return reply;
 }
 

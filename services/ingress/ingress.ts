@@ -2,6 +2,8 @@
  * A whole ingress from its ports: how it listens, and how it stops. Reads no configuration and
  * opens no connection to anything behind it.
  */
+import type { TenantId } from '../../shared/ids.ts';
+import type { Change } from '../../shared/queue/change-events.ts';
 import type { TenantChange } from '../../shared/tenants/tenant-changes.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 import { assertAuthAllowed, type Auth, type TenantDirectory, type Tokens } from './authenticate.ts';
@@ -9,7 +11,11 @@ import { createCancellations, type CancellationChannel } from './cancellations.t
 import { createHttp, type RequestRecord } from './http.ts';
 import { createMcpRoute } from './mcp-route.ts';
 import { createMcp, createServer } from './mcp.ts';
+import { withConformance } from './conformance-offers.ts';
+import { createMeshOffers } from './mesh-offers.ts';
 import type { ProtectedResource } from './protected-resource.ts';
+import { createQuestions, type AnswerChannel } from './questions.ts';
+import { createRequestStates } from './request-state.ts';
 import { createSessions, type SessionsPorts } from './session.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import type { CallTool } from './tool-call.ts';
@@ -20,6 +26,8 @@ export interface IngressPorts {
   readonly callTool: CallTool;
   readonly directory: TenantDirectory;
   readonly cancellations: CancellationChannel;
+  /** Absent: tools cannot ask 2025-era clients. */
+  readonly answers?: AnswerChannel | undefined;
   /** Absent: API keys alone are accepted. */
   readonly tokens?: Tokens | undefined;
   /** The same keys and the same store at every ingress of a cluster. */
@@ -32,6 +40,8 @@ export interface IngressPorts {
 export interface IngressOptions {
   readonly version: string;
   readonly auth: Auth;
+  /** Offers what the conformance suite looks for. Its tools must be in the catalog. */
+  readonly conformance?: boolean;
   readonly host: string;
   readonly port: number;
   readonly allowedHosts: readonly string[];
@@ -58,6 +68,8 @@ export interface Ingress {
   readonly isDraining: boolean;
   /** Tells the clients that wait for it, once the directory reads the change. */
   onTenantChange(change: TenantChange): void;
+  /** The same for what a worker has announced. */
+  onChange(tenant: TenantId, change: Change): void;
   /** Numbers for the operator, by name. Tenants are never in them: they have no bound. */
   gauges(): Readonly<Record<string, number>>;
 }
@@ -70,9 +82,16 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
   const byStatus = new Map<number, number>();
   let isDraining = false;
   const listing = createToolListing(ports.catalog);
-  const mcp = createMcp({ ...ports, listing, version: options.version });
+  const { version, conformance = false } = options;
+  const meshOffers = createMeshOffers(ports.catalog);
+  const offers = conformance ? withConformance(meshOffers) : meshOffers;
+  const states = createRequestStates(ports.sessions.keys);
+  const serverOptions = { version, logging: conformance };
+  const mcp = createMcp({ ...ports, ...serverOptions, listing, offers, states });
+  const questions = ports.answers && createQuestions(ports.answers);
   const subscriptions = createSubscriptions({
-    serve: ({ era }) => createServer(options.version, era),
+    serve: ({ era }) => createServer(serverOptions, era),
+    mayRead: (uri, principal) => offers.mayRead(uri, principal),
     toolsKey: (principal) => listing.keyFor(principal),
     maxPerTenant: streamsPerTenant,
     max: streams,
@@ -93,9 +112,9 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
       auth,
       stallMs,
       cancellations,
+      questions,
       subscriptions,
       sessions: createSessions({ ...ports.sessions, onProblem: ports.onProblem }),
-      isTool: (name) => ports.catalog.has(name),
     }),
   });
 
@@ -112,8 +131,10 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
       await drained;
       await mcp.close();
       cancellations.close();
+      questions?.close();
     },
     onTenantChange: (change) => subscriptions.onChange(change),
+    onChange: (tenant, change) => subscriptions.tell(tenant, change),
     get isDraining() {
       return isDraining;
     },

@@ -16,6 +16,7 @@ import { openSigningKeys } from '../../shared/identity/signing-keys.ts';
 import { readSigningKeys } from '../../shared/identity/signing-secret.ts';
 import { createTokenVerifier } from '../../shared/identity/token-verifier.ts';
 import { TenantId, UserId } from '../../shared/ids.ts';
+import { subscribeChanges } from '../../shared/queue/change-events.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import { cancelChannel } from '../../shared/queue/names.ts';
 import { watchPressure } from '../../shared/queue/pressure.ts';
@@ -30,6 +31,7 @@ import { createTenantDirectory } from '../../shared/tenants/directory.ts';
 import { subscribeTenantChanges } from '../../shared/tenants/tenant-changes.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import { createCatalog } from '../../shared/tools/catalog.ts';
+import { openAnswerChannel } from './answer-channel.ts';
 import { assertAuthAllowed, type Auth } from './authenticate.ts';
 import { createCallTool } from './call-tool.ts';
 import { createTurns } from './turns.ts';
@@ -72,7 +74,7 @@ async function main(): Promise<void> {
   const keys = await openSigningKeys({ read: () => readSigningKeys(signingSecret), onProblem });
   const replies = await createReplies({ name, commands, subscriptions, log });
   const pressure = watchPressure(commands, log);
-  const catalog = createCatalog({ diagnostics: config.diagnostics });
+  const catalog = createCatalog(config);
 
   const ingress = createIngress(
     {
@@ -100,6 +102,7 @@ async function main(): Promise<void> {
         callTimeoutMs: config.callTimeoutMs,
       }),
       cancellations: await openCancellationChannel(cancelChannel, { commands, subscriptions }),
+      answers: await openAnswerChannel(name, { commands, subscriptions }),
       sessions: { keys, store: createSessionStore(commands, { idleMs: config.sessionIdleMs }) },
       onRequest: (record) => log.info(record, 'request'),
       onProblem,
@@ -110,6 +113,7 @@ async function main(): Promise<void> {
     tenants.invalidate(change);
     ingress.onTenantChange(change);
   });
+  await subscribeChanges(subscriptions, (tenant, change) => ingress.onChange(tenant, change));
   const admin = await startAdmin(config.adminPort, {
     notReady: () => [
       ...(ingress.isDraining ? ['draining'] : []),

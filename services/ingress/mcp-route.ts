@@ -7,11 +7,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { classifyInboundRequest, ProtocolErrorCode } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { Fault } from '../../shared/faults.ts';
+import { mayUse } from '../../shared/tenants/tenant.ts';
+import type { ToolContract } from '../../shared/tools/contract.ts';
 import { authenticate, type AuthenticatePorts, type Caller } from './authenticate.ts';
 import type { Cancellations } from './cancellations.ts';
 import { isPostOfJson, type RequestRecord, type Route } from './http.ts';
-import type { Mcp, McpExchange } from './mcp.ts';
-import { send, toWebRequest, writeResponse } from './node-exchange.ts';
+import { findHeaderMismatch } from './header-params.ts';
+import type { McpExchange } from './mcp-exchange.ts';
+import type { Mcp } from './mcp.ts';
+import { send, toWebRequest, writeEvent, writeResponse } from './node-exchange.ts';
+import { isAnswer, type Questions } from './questions.ts';
 import { BodyTooLarge, ClientGone, readJson } from './request-body.ts';
 import { httpError, toHttpAnswer, type HttpAnswer, type RequestId } from './respond.ts';
 import { cancelKey, type Sessions } from './session.ts';
@@ -24,8 +29,9 @@ export interface McpRoutePorts extends AuthenticatePorts {
   readonly sessions: Sessions;
   readonly subscriptions: Subscriptions;
   readonly cancellations: Cancellations;
-  /** Whether the catalog has a tool of this name; other names stay out of the log. */
-  readonly isTool: (name: string) => boolean;
+  readonly questions: Questions | undefined;
+  /** Names besides its own stay out of the log. */
+  readonly catalog: ReadonlyMap<string, ToolContract>;
   /** Milliseconds without progress after which a client that does not read is cut off. */
   readonly stallMs: number;
   readonly onProblem: (what: string, cause: unknown) => void;
@@ -40,6 +46,7 @@ const Message = z.object({
   params: z
     .object({
       name: z.string().optional().catch(undefined),
+      arguments: z.record(z.string(), z.unknown()).optional().catch(undefined),
       requestId: Id.optional().catch(undefined),
       clientInfo: z.object({ name: z.string() }).optional().catch(undefined),
     })
@@ -82,6 +89,8 @@ async function answerMessage(body: unknown, asked: Asked, ports: McpRoutePorts):
   if (era === 'modern' && message.method === 'subscriptions/listen') {
     return listen(body, asked, ports);
   }
+  const mismatch = era === 'modern' ? mismatchOf(message, asked, ports) : undefined;
+  if (mismatch !== undefined) return send(response, headerMismatch(mismatch, message.id ?? null));
   const isLegacy = era === 'legacy';
   // A modern client has no session, whatever its headers say.
   const session = isLegacy ? sessionOf(request) : undefined;
@@ -97,11 +106,17 @@ async function answerMessage(body: unknown, asked: Asked, ports: McpRoutePorts):
     await announce(cancelKey(nonce, message.params?.requestId), ports);
     return send(response, { status: 202, body: '' });
   }
+  if (nonce !== undefined && ports.questions && isAnswer(body)) {
+    await ports.questions.deliver(nonce, body);
+    return send(response, { status: 202, body: '' });
+  }
   const key = nonce === undefined ? undefined : cancelKey(nonce, message.id);
   const { exchange, refusal } = createExchange(asked, {
     track: (cancel) =>
       isLegacy ? trackKey(key, cancel, ports) : trackDisconnect(response, cancel),
     id: message.id ?? null,
+    era: isLegacy ? 'legacy' : 'modern',
+    ask: askOver(response, nonce, ports),
   });
   const answer = await ports.mcp.answer(toWebRequest(request.headers), body, exchange);
   await writeResponse(answer, response, { refusal, stallMs: ports.stallMs });
@@ -126,11 +141,21 @@ type Track = (cancel: () => void) => () => void;
 
 function createExchange(
   { request, response, caller }: Asked,
-  { track, id }: { readonly track: Track; readonly id: RequestId },
+  {
+    track,
+    id,
+    era,
+    ask,
+  }: Pick<McpExchange, 'era' | 'ask'> & {
+    readonly track: Track;
+    readonly id: RequestId;
+  },
 ): { readonly exchange: McpExchange; readonly refusal: () => HttpAnswer | undefined } {
   let refused: HttpAnswer | undefined;
   const exchange: McpExchange = {
     principal: caller.principal,
+    era,
+    ask,
     idempotencyKey: headerOf(request, 'idempotency-key'),
     traceparent: headerOf(request, 'traceparent'),
     congested: () => response.writableNeedDrain,
@@ -146,6 +171,17 @@ function createExchange(
     },
   };
   return { exchange, refusal: () => refused };
+}
+
+/** Questions on the open stream of a request. Only a session tells whose answer one is. */
+function askOver(
+  response: ServerResponse,
+  session: string | undefined,
+  { questions }: McpRoutePorts,
+): McpExchange['ask'] {
+  if (session === undefined || !questions) return undefined;
+  return (question, signal) =>
+    questions.ask(session, question, (text) => writeEvent(response, text), signal);
 }
 
 function trackDisconnect(response: ServerResponse, cancel: () => void): () => void {
@@ -175,6 +211,16 @@ async function announce(
   }
 }
 
+function mismatchOf(
+  { method, params }: Message,
+  { request, caller }: Asked,
+  { catalog }: McpRoutePorts,
+): string | undefined {
+  const contract = method === 'tools/call' ? catalog.get(params?.name ?? '') : undefined;
+  if (!contract || !mayUse(caller.principal, contract.permission)) return undefined;
+  return findHeaderMismatch(contract, params?.arguments ?? {}, request.headers);
+}
+
 const malformed = Symbol('malformed');
 
 async function parsed(request: IncomingMessage): Promise<unknown> {
@@ -199,7 +245,7 @@ function eraOf(request: IncomingMessage, body: unknown): 'legacy' | 'modern' | '
 function describe({ method, params }: Message, record: RequestRecord, ports: McpRoutePorts): void {
   if (method !== undefined && /^[A-Za-z/_]{1,64}$/.test(method)) record.method = method;
   if (method !== 'tools/call' || params?.name === undefined) return;
-  if (ports.isTool(params.name)) record.tool = params.name;
+  if (ports.catalog.has(params.name)) record.tool = params.name;
 }
 
 const sessionOf = (request: IncomingMessage): string | undefined =>
@@ -220,6 +266,9 @@ const noBatches = httpError(400, {
   code: ProtocolErrorCode.InvalidRequest,
   message: 'Batches are not supported',
 });
+
+const headerMismatch = (what: string, id: RequestId): HttpAnswer =>
+  httpError(400, { code: -32_020, message: `Headers and body disagree: ${what}` }, { id });
 
 /** The code that the SDKs use; a client answers it by initializing anew. */
 const sessionNotFound = (id: RequestId): HttpAnswer =>

@@ -36,6 +36,19 @@ export function send(response: ServerResponse, { status, headers, body }: HttpAn
   response.writeHead(status, { ...described, ...headers }).end(body);
 }
 
+/** Puts a message of our own on an answer that is a stream of events. The SDK's come in whole events. */
+export function writeEvent(response: ServerResponse, message: string): void {
+  if (response.destroyed) return;
+  if (!response.headersSent) response.writeHead(200, eventStream);
+  response.write(`event: message\ndata: ${message}\n\n`);
+}
+
+const eventStream = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+};
+
 export interface WriteOptions {
   /** Asked once, before the head goes out: the answer to give instead. */
   readonly refusal: () => HttpAnswer | undefined;
@@ -83,7 +96,7 @@ async function pump(
     return send(response, refused);
   }
   if (response.destroyed) return;
-  response.writeHead(answer.status, headersOf(answer));
+  if (!response.headersSent) response.writeHead(answer.status, headersOf(answer));
   while (!chunk.done && !response.destroyed) {
     if (!response.write(chunk.value)) await drained(response, stallMs);
     chunk = await reader.read();

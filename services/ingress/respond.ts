@@ -65,6 +65,18 @@ export function toToolResult(fault: Fault): CallToolResult {
   }
 }
 
+/** The same for methods whose results are not for the model: resources, prompts, completion. */
+export function toProtocolError(fault: Fault): ProtocolError {
+  const surface = surfaces[fault.code];
+  const isPublic = surface.on === 'tool' || (surface.on === 'rpc' && !surface.redact);
+  const code =
+    fault.code === 'invalid_arguments' || fault.code === 'unknown_tool'
+      ? ProtocolErrorCode.InvalidParams
+      : ProtocolErrorCode.InternalError;
+  const message = surface.on === 'http' ? 'Unavailable' : 'Internal error';
+  return new ProtocolError(code, isPublic ? withWaitingTime(fault) : message, marks(fault));
+}
+
 /** An answer outside the protocol's own course: status, headers, and a JSON body. */
 export interface HttpAnswer {
   readonly status: number;

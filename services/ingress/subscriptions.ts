@@ -7,6 +7,7 @@
 import { createMcpHandler, type McpServerFactory } from '@modelcontextprotocol/server';
 import { Fault, type FaultCode } from '../../shared/faults.ts';
 import type { TenantId } from '../../shared/ids.ts';
+import type { Change } from '../../shared/queue/change-events.ts';
 import { everyTenant, type TenantChange } from '../../shared/tenants/tenant-changes.ts';
 import type { Principal } from '../../shared/tenants/tenant.ts';
 import type { Caller } from './authenticate.ts';
@@ -16,6 +17,8 @@ export interface SubscriptionsPorts {
   readonly serve: McpServerFactory;
   /** The same for two principals exactly if they see the same tools. */
   readonly toolsKey: (principal: Principal) => string;
+  /** Whether the principal may hear of changes to this resource. */
+  readonly mayRead: (uri: string, principal: Principal) => boolean;
   /** The most streams of one tenant, and of all, at this ingress. */
   readonly maxPerTenant: number;
   readonly max: number;
@@ -26,6 +29,8 @@ export interface Subscriptions {
   listen(request: Request, body: unknown, caller: Caller, signal: AbortSignal): Promise<Response>;
   /** Looks again at the streams that a change concerns. */
   onChange(change: TenantChange): void;
+  /** Tells the tenant's streams that wait for such a change, and may know of it. */
+  tell(tenant: TenantId, change: Change): void;
   readonly size: number;
   /** Ends every stream, in the way that tells a client that it may come back. */
   close(): Promise<void>;
@@ -85,6 +90,19 @@ export function createSubscriptions(ports: SubscriptionsPorts): Subscriptions {
     }
   }
 
+  async function tellStream({ caller, handler }: Stream, change: Change): Promise<void> {
+    if (change.kind === 'tools') return handler.notify.toolsChanged();
+    if (change.kind === 'prompts') return handler.notify.promptsChanged();
+    if (change.kind === 'resources') return handler.notify.resourcesChanged();
+    try {
+      if (ports.mayRead(change.uri, await caller.again())) {
+        handler.notify.resourceUpdated(change.uri);
+      }
+    } catch {
+      // Whoever cannot be looked up is told nothing.
+    }
+  }
+
   function onChange(change: TenantChange): void {
     for (const stream of streams) {
       if (change === everyTenant || change === stream.tenant) void lookAgain(stream);
@@ -93,6 +111,11 @@ export function createSubscriptions(ports: SubscriptionsPorts): Subscriptions {
 
   return {
     onChange,
+    tell(tenant, change) {
+      for (const stream of streams) {
+        if (stream.tenant === tenant && stream.isOpen) void tellStream(stream, change);
+      }
+    },
     async listen(request, body, caller, signal) {
       const { principal } = caller;
       const tenant = principal.tenant.id;

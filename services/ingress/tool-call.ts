@@ -2,7 +2,7 @@
  * The seam between the protocol in front and the queue behind: what a call is, and how it ends.
  * `mcp.ts` makes calls; `call-tool.ts` carries them out.
  */
-import type { Progress } from '../../shared/queue/invocation.ts';
+import type { ClientSide, LogNotice, Progress } from '../../shared/queue/invocation.ts';
 import type { Principal } from '../../shared/tenants/tenant.ts';
 
 /** One `tools/call` as the client sees it. */
@@ -14,6 +14,10 @@ export interface ToolCall {
   readonly signal: AbortSignal;
   /** Absent unless the client asked for progress. */
   readonly onProgress: ((progress: Progress) => void) | undefined;
+  /** Absent unless the tool may ask the client back. */
+  readonly client?: ClientSide | undefined;
+  /** Absent unless the client may be told what the tool logs. */
+  readonly onLog?: ((notice: LogNotice) => void) | undefined;
   /** W3C trace context, already checked for its form. */
   readonly traceparent?: string | undefined;
   /** 1 to 255 printable ASCII characters. */

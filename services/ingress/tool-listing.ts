@@ -11,7 +11,8 @@ export interface ToolListing {
 
 /** Each set of permissions has its list made once. */
 export function createToolListing(catalog: ReadonlyMap<string, ToolContract>): ToolListing {
-  const all = [...catalog.values()].map((contract) => ({ contract, listing: toListing(contract) }));
+  const listed = [...catalog.values()].filter(({ hidden }) => !hidden);
+  const all = listed.map((contract) => ({ contract, listing: toListing(contract) }));
   const lists = new Map<string, ListToolsResult>();
 
   const keyFor = (principal: Principal): string =>

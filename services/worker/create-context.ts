@@ -1,15 +1,18 @@
 /** What a tool sees of the call it works for. */
 import type { CallContext, TenantAws } from '../../shared/aws/tenant-aws.ts';
-import type { Progress } from '../../shared/queue/invocation.ts';
+import type { Change } from '../../shared/queue/change-events.ts';
+import { ClientSide, type Notice } from '../../shared/queue/invocation.ts';
+import type { TenantId } from '../../shared/ids.ts';
 import type { HeldLease } from './held-lease.ts';
-import type { ToolContext } from './implement.ts';
+import type { RawContext } from './implement.ts';
 
 export interface ContextPorts {
   createAws(call: CallContext): TenantAws;
-  publish(channel: string, progress: Progress): void;
+  publish(channel: string, notice: Notice): void;
+  announce(tenant: TenantId, change: Change): void;
 }
 
-export function createContext(held: HeldLease, ports: ContextPorts): ToolContext {
+export function createContext(held: HeldLease, ports: ContextPorts): RawContext {
   const { lease, signal } = held;
   const { invocation, replyTo } = lease;
   if (!invocation) throw new Error('Only a readable invocation has a context');
@@ -23,8 +26,10 @@ export function createContext(held: HeldLease, ports: ContextPorts): ToolContext
     signal,
     assertLease: () => held.assertHeld(),
   });
+  const client = invocation.client ?? ClientSide.parse({});
   return {
     aws,
+    client,
     credentials: aws.credentials,
     signal,
     progress(progress, total, message) {
@@ -32,5 +37,9 @@ export function createContext(held: HeldLease, ports: ContextPorts): ToolContext
       last = progress;
       ports.publish(replyTo, { id: lease.id, status: 'progress', progress, total, message });
     },
+    log(level, data) {
+      if (client.log) ports.publish(replyTo, { id: lease.id, status: 'log', level, data });
+    },
+    announce: (change) => ports.announce(lease.tenant, change),
   };
 }

@@ -1,7 +1,12 @@
-/** Binds a handler to its contract: input parsed before, output checked and encoded after. */
+/**
+ * Binds a handler to its contract: input parsed before, output checked and encoded after. A raw
+ * handler builds the whole result by itself, and may converse with the client.
+ */
 import { z } from 'zod';
 import type { Credentials, TenantAws } from '../../shared/aws/tenant-aws.ts';
 import { Fault } from '../../shared/faults.ts';
+import type { Change } from '../../shared/queue/change-events.ts';
+import type { ClientSide } from '../../shared/queue/invocation.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 
 /** All that a handler sees. No tenant id, queue, clock or environment: what it cannot see, it cannot get wrong. */
@@ -15,13 +20,30 @@ export interface ToolContext {
   progress(progress: number, total?: number, message?: string): void;
 }
 
+/** What a raw handler sees besides. */
+export interface RawContext extends ToolContext {
+  /** What the client can do, and what it has answered to this call's earlier questions. */
+  readonly client: ClientSide;
+  /** Tells the client, if it wants to know. `level` as MCP names it. */
+  log(level: string, data: unknown): void;
+  /** Tells the tenant's clients that wait for such changes. */
+  announce(change: Change): void;
+}
+
+/** A `CallToolResult`, or one with `resultType: 'input_required'` that asks the client back. */
+export type RawResult = Readonly<Record<string, unknown>>;
+export type RawHandler = (
+  input: Readonly<Record<string, unknown>>,
+  context: RawContext,
+) => Promise<RawResult>;
+
 export interface Tool {
   readonly contract: ToolContract;
   /**
    * Resolves with the finished `CallToolResult` as JSON text.
    * @throws {Fault} `invalid_arguments`, or whatever the handler throws.
    */
-  run(input: unknown, context: ToolContext): Promise<string>;
+  run(input: unknown, context: ToolContext | RawContext): Promise<string>;
 }
 
 export function implement<Input extends z.ZodObject, Output extends z.ZodObject>(
@@ -34,6 +56,18 @@ export function implement<Input extends z.ZodObject, Output extends z.ZodObject>
       const parsed = contract.input.safeParse(input);
       if (!parsed.success) throw new Fault('invalid_arguments', z.prettifyError(parsed.error));
       return encodeResult(contract.output.parse(await handler(parsed.data, context)));
+    },
+  };
+}
+
+export function implementRaw(contract: ToolContract, handler: RawHandler): Tool {
+  return {
+    contract,
+    async run(input, context) {
+      const parsed = contract.input.safeParse(input);
+      if (!parsed.success) throw new Fault('invalid_arguments', z.prettifyError(parsed.error));
+      if (!('client' in context)) throw new Error(`${contract.name} needs to know its client`);
+      return JSON.stringify(await handler(parsed.data, context));
     },
   };
 }

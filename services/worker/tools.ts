@@ -36,3 +36,13 @@ export const tools: Readonly<Record<ToolName, Tool>> = {
   diagnostics_echo: echo,
   diagnostics_sleep: sleep,
 };
+
+/** By name, all that this worker can run. */
+export async function findTools(options: {
+  readonly conformance: boolean;
+}): Promise<ReadonlyMap<string, Tool>> {
+  const known = new Map<string, Tool>(Object.entries(tools));
+  if (!options.conformance) return known;
+  const { conformanceTools } = await import('./tools/conformance/tools.ts');
+  return new Map([...known, ...Object.entries(conformanceTools)]);
+}

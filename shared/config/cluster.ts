@@ -74,4 +74,9 @@ export const clusterSettings = {
     schema: z.stringbool().default(false),
     doc: 'Offer diagnostics_echo and diagnostics_sleep.',
   }),
+  conformance: setting({
+    env: 'AGENT_MESH_CONFORMANCE',
+    schema: z.stringbool().default(false),
+    doc: 'Offer the tools, prompts and resources that the official MCP conformance suite calls. For tests alone.',
+  }),
 };

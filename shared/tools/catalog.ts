@@ -4,6 +4,7 @@ import { artifactsGet } from './artifacts-get.ts';
 import { artifactsList } from './artifacts-list.ts';
 import { artifactsPut } from './artifacts-put.ts';
 import { artifactsUrl } from './artifacts-url.ts';
+import { conformanceContracts } from './conformance/contracts.ts';
 import type { ToolContract } from './contract.ts';
 import { credentialsDelete } from './credentials-delete.ts';
 import { credentialsList } from './credentials-list.ts';
@@ -46,7 +47,13 @@ export type ToolName = keyof typeof contracts;
 /** The contracts an ingress offers, by name, in listing order. */
 export function createCatalog(options: {
   readonly diagnostics: boolean;
+  /** Adds what the protocol's official conformance suite wants to find. */
+  readonly conformance?: boolean;
 }): ReadonlyMap<string, ToolContract> {
-  const offered = options.diagnostics ? { ...builtIn, ...diagnostics } : builtIn;
+  const offered: Readonly<Record<string, ToolContract>> = {
+    ...builtIn,
+    ...(options.diagnostics ? diagnostics : {}),
+    ...(options.conformance ? conformanceContracts : {}),
+  };
   return new Map(Object.entries(offered));
 }

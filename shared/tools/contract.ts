@@ -33,6 +33,18 @@ export interface ToolContract<
   readonly quotaCost: number;
   /** The longest one call may take, queue included. Absent: `CALL_TIMEOUT_MS`. */
   readonly timeoutMs?: number;
+  /**
+   * The tool answers with a whole `CallToolResult` of its own, or asks the client back: it has no
+   * output schema, and clients see this input schema as it stands.
+   */
+  readonly raw?: { readonly inputSchema: Readonly<Record<string, unknown>> };
+  /** Only the ingress itself calls it; clients neither see it nor can call it. */
+  readonly hidden?: boolean;
+  /**
+   * For clients that know tasks: `always` answers with a task at once, `required` does so and
+   * refuses everybody else. Absent: a task once the call has taken a while.
+   */
+  readonly task?: 'always' | 'required';
 }
 
 /** Keeps the schemas' types; adds nothing. */
@@ -50,7 +62,7 @@ export interface ToolListing {
   readonly title: string;
   readonly description: string;
   readonly inputSchema: Readonly<Record<string, unknown>>;
-  readonly outputSchema: Readonly<Record<string, unknown>>;
+  readonly outputSchema?: Readonly<Record<string, unknown>>;
   readonly annotations: {
     readonly readOnlyHint: boolean;
     readonly destructiveHint: boolean;
@@ -60,13 +72,16 @@ export interface ToolListing {
 }
 
 export function toListing(contract: ToolContract): ToolListing {
-  const { name, title, description, input, output, effect, destructive = false } = contract;
+  const { name, title, description, input, output, raw, effect, destructive = false } = contract;
+  const schemas = raw ?? {
+    inputSchema: z.toJSONSchema(input, { io: 'input', override: forClients }),
+    outputSchema: z.toJSONSchema(output, { io: 'output', override: forClients }),
+  };
   return {
     name,
     title,
     description,
-    inputSchema: z.toJSONSchema(input, { io: 'input', override: forClients }),
-    outputSchema: z.toJSONSchema(output, { io: 'output', override: forClients }),
+    ...schemas,
     annotations: {
       readOnlyHint: effect === 'read',
       destructiveHint: destructive,

@@ -284,7 +284,7 @@ describe('what is not offered', () => {
     const answer = await post(mesh, unknown.body, unknown.headers);
     expect(answer.status).toBe(404);
     expect((await messageOf(answer)).error.code).toBe(-32_601);
-    const old = await post(mesh, { jsonrpc: '2.0', id: 1, method: 'resources/list' });
+    const old = await post(mesh, { jsonrpc: '2.0', id: 1, method: 'logging/setLevel' });
     expect((await messageOf(old)).error.code).toBe(-32_601);
   });
 

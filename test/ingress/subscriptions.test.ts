@@ -158,7 +158,12 @@ describe('subscriptions/listen', () => {
     await using world = await startChanging();
     const ann = world.as(aPrincipal('acme', { role: 'Viewer' }));
     const client = await world.mesh.client('auto', ann.key);
-    expect(client.getServerCapabilities()).toEqual({ tools: { listChanged: true } });
+    expect(client.getServerCapabilities()).toEqual({
+      tools: { listChanged: true },
+      resources: { subscribe: true },
+      prompts: {},
+      completions: {},
+    });
     const changed = Promise.withResolvers<void>();
     client.setNotificationHandler('notifications/tools/list_changed', () => changed.resolve());
     await client.listen({ toolsListChanged: true });
@@ -170,7 +175,12 @@ describe('subscriptions/listen', () => {
   test('is not announced to older clients, who have no way to ask', async () => {
     await using mesh = await startIngress();
     const client = await mesh.client('legacy');
-    expect(client.getServerCapabilities()).toEqual({ tools: {} });
+    expect(client.getServerCapabilities()).toEqual({
+      tools: {},
+      resources: {},
+      prompts: {},
+      completions: {},
+    });
     const get = { headers: { authorization: `Bearer ${mesh.key}`, accept: 'text/event-stream' } };
     expect((await fetch(mesh.mcp, get)).status).toBe(405);
   });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { newInvocationId } from '../../shared/ids.ts';
-import { encodeReply, type Progress } from '../../shared/queue/invocation.ts';
+import { encodeReply, type Notice } from '../../shared/queue/invocation.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import { storedReply } from '../../shared/queue/names.ts';
 import { connectRedis } from '../../shared/queue/redis.ts';
@@ -54,7 +54,7 @@ describe('waiting for a reply', () => {
   test('hears progress on the way, and nothing after it has stopped', async () => {
     const { replies } = await listen();
     const id = newInvocationId();
-    const heard: Progress[] = [];
+    const heard: Notice[] = [];
     const waiting = replies.expect(0, id, (progress) => heard.push(progress));
     const say = (progress: number) =>
       redis.raw.publish(

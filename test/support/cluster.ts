@@ -12,7 +12,7 @@ export interface TestCluster extends Cluster, AsyncDisposable {
 
 export interface TestClusterOptions extends Pick<
   ClusterOptions,
-  'ingresses' | 'workers' | 'diagnostics'
+  'ingresses' | 'workers' | 'diagnostics' | 'conformance'
 > {
   /** Text of a tenants file. */
   readonly tenants?: string;

@@ -1,0 +1,80 @@
+/**
+ * What a request says besides its name and arguments: idempotency key, trace context, and where
+ * notifications of its progress go.
+ */
+import type { ServerContext } from '@modelcontextprotocol/server';
+import { Fault } from '../../shared/faults.ts';
+import type { LogNotice, Progress } from '../../shared/queue/invocation.ts';
+import type { McpExchange } from './mcp-exchange.ts';
+
+/**
+ * Progress as notifications, if the client asked for it. A re-run starts over, and the protocol
+ * wants increasing values: others are dropped. So are those that a client is too slow to read.
+ */
+export function forwardProgress(
+  { mcpReq }: ServerContext,
+  exchange: McpExchange,
+): ((progress: Pick<Progress, 'progress' | 'total' | 'message'>) => void) | undefined {
+  const progressToken = mcpReq._meta?.progressToken;
+  if (progressToken === undefined) return undefined;
+  let last = -Infinity;
+  return ({ progress, total, message }) => {
+    if (progress <= last || mcpReq.signal.aborted || exchange.congested()) return;
+    last = progress;
+    const params = {
+      progressToken,
+      progress,
+      ...(total !== undefined && { total }),
+      ...(message !== undefined && { message }),
+    };
+    // It fails only if the client has gone, which the exchange notices by itself.
+    mcpReq.notify({ method: 'notifications/progress', params }).catch(() => undefined);
+  };
+}
+
+const levels = [
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+] as const;
+
+/** Log messages of the tool; the SDK knows which of them the client wants. */
+export function forwardLog({ mcpReq }: ServerContext, exchange: McpExchange) {
+  return ({ level, data }: LogNotice): void => {
+    const known = levels.find((each) => each === level);
+    if (known === undefined || mcpReq.signal.aborted || exchange.congested()) return;
+    mcpReq.log(known, data ?? null).catch(() => undefined);
+  };
+}
+
+/** @throws {Fault} `invalid_arguments` */
+export function idempotencyKeyOf(
+  context: ServerContext,
+  exchange: McpExchange,
+): string | undefined {
+  const inBody = context.mcpReq._meta?.['agent-mesh/idempotencyKey'];
+  const key = inBody ?? exchange.idempotencyKey;
+  if (key === undefined) return undefined;
+  if (typeof key !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(key)) {
+    throw new Fault(
+      'invalid_arguments',
+      'An idempotency key must be 1 to 255 printable ASCII characters',
+    );
+  }
+  if (exchange.idempotencyKey !== undefined && exchange.idempotencyKey !== key) {
+    throw new Fault('invalid_arguments', 'The header and _meta carry different idempotency keys');
+  }
+  return key;
+}
+
+/** Undefined unless it is a trace context of the known version. */
+export function traceparentOf(context: ServerContext, exchange: McpExchange): string | undefined {
+  const value = context.mcpReq._meta?.['traceparent'] ?? exchange.traceparent;
+  if (typeof value !== 'string') return undefined;
+  return /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value) ? value : undefined;
+}

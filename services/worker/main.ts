@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { createClientCache } from '../../shared/aws/clients.ts';
 import { createTenantAws } from '../../shared/aws/create-tenant-aws.ts';
+import { markOnce } from '../../shared/aws/once-mark.ts';
 import { readConfig } from '../../shared/config/setting.ts';
 import { workerSettings } from '../../shared/config/worker.ts';
 import { announceChange } from '../../shared/queue/change-events.ts';
@@ -19,6 +20,7 @@ import { startAdmin } from '../../shared/telemetry/admin.ts';
 import { intercept } from '../../shared/telemetry/intercept.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
 import { observe } from '../../shared/telemetry/observe.ts';
+import { beginOnce } from './begin-once.ts';
 import { createContext } from './create-context.ts';
 import type { HeldLease } from './held-lease.ts';
 import { runInvocation, type Settlement } from './run-invocation.ts';
@@ -62,7 +64,15 @@ async function main(): Promise<void> {
       invocations += 1;
       return runInvocation(held, {
         findTool: (tool) => tools.get(tool),
-        begin: (lease) => queue.begin(lease),
+        begin: (starting) =>
+          beginOnce(starting, {
+            mark: (mark, call) =>
+              markOnce(mark, call, {
+                dynamodb: clients.for(call.tenant).dynamodb,
+                table: config.kvTable,
+              }),
+            begin: (lease) => queue.begin(lease),
+          }),
         createContext: (running) =>
           createContext(running, {
             createAws: (call) => createTenantAws(call, { clients, ...config }),

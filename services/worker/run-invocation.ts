@@ -18,7 +18,8 @@ export interface Settlement {
 
 export interface RunPorts {
   findTool(name: string): Tool | undefined;
-  begin(lease: Lease): Promise<'begun' | 'lost' | 'unknown'>;
+  /** @throws {Fault} if it could not be marked: then nothing has begun. */
+  begin(held: HeldLease): Promise<'begun' | 'lost' | 'unknown'>;
   createContext(held: HeldLease): ToolContext;
 }
 
@@ -37,7 +38,7 @@ export async function runInvocation(held: HeldLease, ports: RunPorts): Promise<S
   try {
     held.assertHeld();
     if (once) {
-      const answer = await ports.begin(lease);
+      const answer = await ports.begin(held);
       if (answer === 'lost') return { reply: undefined };
       if (answer === 'unknown') return faulted(lease, unknownOutcome());
       begun = true;

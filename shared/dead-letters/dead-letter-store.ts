@@ -85,7 +85,7 @@ export function createDeadLetterStore(ports: DeadLetterPorts): DeadLetterStore {
       const request: AdmissionRequest = {
         tenant,
         user: User.parse({ id: invocation.user }),
-        invocation: { ...invocation, progress: false },
+        invocation: { ...invocation, progress: false, replay: (invocation.replay ?? 0) + 1 },
         replyTo: nobody,
         replyTtlMs,
         fingerprint,

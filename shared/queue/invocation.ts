@@ -35,6 +35,8 @@ export const Invocation = z.object({
   arguments: z.record(z.string(), z.unknown()),
   /** Whether anyone listens for progress. */
   progress: z.boolean().default(false),
+  /** How often it was run again as a dead letter: each time a tool that must run once may. */
+  replay: z.number().int().positive().optional(),
   /** W3C trace context of the call. */
   traceparent: z.string().optional(),
   /** Absent unless the tool may ask the client back, or talk to it while it runs. */

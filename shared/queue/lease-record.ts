@@ -14,7 +14,8 @@ import { leaseStream, queueKey } from './names.ts';
 export type CallName = string;
 
 export type LeaseNote =
-  /** A call joined its queue, or went back to it: handed back, or its lease ran out. */
+  | { readonly kind: 'admitted'; readonly tenant: string; readonly call: CallName }
+  /** A call went back in line: handed back, or its lease ran out. */
   | { readonly kind: 'waits'; readonly tenant: string; readonly call: CallName }
   | {
       readonly kind: 'granted';
@@ -97,6 +98,7 @@ function parseNote(text: string): LeaseNote | undefined {
   const call = `${first}/${second}`;
   switch (kind) {
     case 'a':
+      return { kind: 'admitted', tenant, call };
     case 'b':
     case 'l':
       return { kind: 'waits', tenant, call };

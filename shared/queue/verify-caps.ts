@@ -75,6 +75,7 @@ class Replay {
     const { at } = event;
     this.advance(at);
     switch (event.kind) {
+      case 'admitted':
       case 'waits':
         return this.change(event.tenant, at, (tenant) => {
           if (tenant.end(event.call, at)) this.running -= 1;

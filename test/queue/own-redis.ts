@@ -8,6 +8,8 @@ import { makeTempDir } from '../support/temp-dir.ts';
 
 export interface OwnRedis extends AsyncDisposable {
   readonly url: string;
+  /** Where its append-only file is. */
+  readonly folder: string;
   /** Starts it on the same port and data as before. Resolves once it accepts connections. */
   start(): Promise<void>;
   /** Resolves once it is gone, without having been asked for its consent. */
@@ -32,6 +34,7 @@ export async function startOwnRedis(...settings: readonly string[]): Promise<Own
 
   const redis: OwnRedis = {
     url: `redis://127.0.0.1:${port}`,
+    folder: folder.path,
     async start() {
       server = spawnServer();
       for await (const line of createInterface({ input: server.stdout })) {

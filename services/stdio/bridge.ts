@@ -23,6 +23,8 @@ export interface BridgePorts {
   readonly post: Post;
   /** Writes one message to the client; resolves once there is room for more. */
   readonly write: (text: string) => Promise<void>;
+  /** Resolves once there is room. */
+  readonly room: () => Promise<void>;
   readonly log: (text: string) => void;
 }
 
@@ -54,7 +56,7 @@ const retryEveryMs = 200;
 
 const farewellMs = 500;
 
-export function createBridge({ locate, post, write, log }: BridgePorts): Bridge {
+export function createBridge({ locate, post, write, room, log }: BridgePorts): Bridge {
   const pending = new Map<string, Pending>();
   const underWay = new Set<Promise<void>>();
   let bytesInFlight = 0;
@@ -70,7 +72,7 @@ export function createBridge({ locate, post, write, log }: BridgePorts): Bridge 
       const endpoint = await locate(failed);
       const headers = toHeaders(message, handshake);
       try {
-        return await post({ endpoint, headers, body: message.text, signal });
+        return await post({ endpoint, headers, body: message.text, signal, room });
       } catch (cause) {
         const mayRetry = cause instanceof Unreachable && performance.now() < giveUpAt;
         if (!mayRetry || signal.aborted) throw cause;

@@ -7,6 +7,8 @@ import type { Writable } from 'node:stream';
 export interface Output {
   /** Resolves once there is room for more. The text is JSON; line ends between its tokens are taken out. */
   readonly write: (text: string) => Promise<void>;
+  /** Resolves once there is room. */
+  readonly room: () => Promise<void>;
   /** Resolves once the client can no longer be reached. */
   readonly closed: Promise<void>;
   /** Resolves once everything is written, or `timeoutMs` have passed. */
@@ -27,6 +29,7 @@ export function createOutput(stream: Writable): Output {
 
   return {
     closed,
+    room: () => room ?? Promise.resolve(),
     async write(text) {
       if (stream.destroyed) return;
       if (stream.write(`${oneLine(text)}\n`)) return;

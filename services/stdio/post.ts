@@ -13,6 +13,8 @@ export interface Exchange {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   readonly signal: AbortSignal;
+  /** Waited for before more of the answer is read: what the client does not take stays with the ingress. */
+  readonly room?: () => Promise<void>;
 }
 
 export interface Answer {
@@ -39,7 +41,7 @@ export async function createPost(secure: boolean): Promise<{ post: Post; close: 
   const { request, Agent } = await (secure ? import('node:https') : import('node:http'));
   const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
-  const post: Post = ({ endpoint, method = 'POST', headers, body, signal }) => {
+  const post: Post = ({ endpoint, method = 'POST', headers, body, signal, room }) => {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const outgoing = request(endpoint.url, {
       method,
@@ -64,7 +66,7 @@ export async function createPost(secure: boolean): Promise<{ post: Post; close: 
       resolve({
         status: incoming.statusCode ?? 0,
         headers: incoming.headers,
-        messages: messagesOf(incoming),
+        messages: messagesOf(incoming, room ?? (async () => undefined)),
       }),
     );
     outgoing.end(body);
@@ -90,20 +92,34 @@ function watchConnection(outgoing: ClientRequest, secure: boolean): { isMade: ()
   return { isMade: () => made };
 }
 
-async function* messagesOf(incoming: IncomingMessage): AsyncGenerator<string> {
+async function* messagesOf(
+  incoming: IncomingMessage,
+  room: () => Promise<void>,
+): AsyncGenerator<string> {
+  const slowly = chunksOf(incoming, room);
   if (!incoming.headers['content-type']?.startsWith('text/event-stream')) {
     const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(chunk);
+    for await (const chunk of slowly) chunks.push(chunk);
     const text = Buffer.concat(chunks).toString('utf8');
     if (text.trim() !== '') yield text;
     return;
   }
   let data: string[] = [];
-  for await (const line of readLines(incoming)) {
+  for await (const line of readLines(slowly)) {
     if (line?.startsWith('data:')) data.push(line.slice('data:'.length).trimStart());
     if (line !== '' || data.length === 0) continue;
     const text = data.join('\n');
     data = [];
     if (text !== '') yield text;
+  }
+}
+
+async function* chunksOf(
+  incoming: IncomingMessage,
+  room: () => Promise<void>,
+): AsyncGenerator<Buffer> {
+  for await (const chunk of incoming) {
+    await room();
+    yield chunk;
   }
 }

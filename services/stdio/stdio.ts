@@ -50,7 +50,7 @@ export async function runStdio(options: StdioOptions, ports: StdioPorts): Promis
   const { post, close: closeSockets } = await createPost(place.secure);
   const server = options.compat
     ? await openCompat(place, { ...ports, post, write: output.write })
-    : createBridge({ locate: place.locate, post, write: output.write, log });
+    : createBridge({ ...output, locate: place.locate, post, log });
 
   const ended = serve(input, server);
   const why = await Promise.race([

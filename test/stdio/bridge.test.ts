@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from '@modelcontextprotocol/client';
@@ -140,6 +141,24 @@ describe('the bridge', { timeout: 60_000 }, () => {
     }
     answers.sort(([a], [b]) => Number(a) - Number(b));
     expect(answers).toEqual(ids.map((id) => [id, { text: `${id}` }]));
+  });
+
+  test('holds little for a client that does not read, and loses nothing', async () => {
+    await using stdio = open();
+    const content = Buffer.alloc(2 * 1024 * 1024, 'mesh').toString('base64');
+    stdio.send(toolCall('artifacts_put', { key: 'heavy', content }));
+    await stdio.next();
+    stdio.child.stdout.pause();
+    const ids = Array.from({ length: 40 }, (_, index) => index);
+    for (const id of ids) stdio.send(toolCall('artifacts_get', { key: 'heavy' }, id));
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    const status = await readFile(`/proc/${stdio.child.pid}/status`, 'utf8');
+    const megabytes = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1_024;
+    expect(megabytes).toBeLessThan(250);
+    stdio.child.stdout.resume();
+    const answered = new Set<unknown>();
+    for (const _ of ids) answered.add((await stdio.next()).id);
+    expect(answered.size).toBe(ids.length);
   });
 
   test('answers what is no message, and goes on', async () => {

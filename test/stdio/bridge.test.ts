@@ -149,12 +149,13 @@ describe('the bridge', { timeout: 60_000 }, () => {
     stdio.send(toolCall('artifacts_put', { key: 'heavy', content }));
     await stdio.next();
     stdio.child.stdout.pause();
-    const ids = Array.from({ length: 40 }, (_, index) => index);
+    const ids = Array.from({ length: 20 }, (_, index) => index);
     for (const id of ids) stdio.send(toolCall('artifacts_get', { key: 'heavy' }, id));
     await new Promise((resolve) => setTimeout(resolve, 5_000));
     const status = await readFile(`/proc/${stdio.child.pid}/status`, 'utf8');
     const megabytes = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1_024;
-    expect(megabytes).toBeLessThan(250);
+    // All of the answers together would make it over 220.
+    expect(megabytes).toBeLessThan(175);
     stdio.child.stdout.resume();
     const answered = new Set<unknown>();
     for (const _ of ids) answered.add((await stdio.next()).id);

@@ -172,8 +172,11 @@ async function discard(
   ports: CliPorts,
 ): Promise<void> {
   const discarded = await withLetters(options, ports, async (opened) => {
-    const { letters, tenant } = opened;
+    const { letters, tenant, recordChange } = opened;
     const chosen = (await choose(ids, options, opened)).map(({ id }) => id);
+    for (const id of chosen) {
+      recordChange(tenant, { action: 'dead-letters/discard', subject: id, decision: 'allowed' });
+    }
     return letters.discard(tenant, chosen);
   });
   ports.print(`Discarded ${discarded} ${discarded === 1 ? 'call' : 'calls'}.`);

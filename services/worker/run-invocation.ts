@@ -38,7 +38,8 @@ export async function runInvocation(held: HeldLease, ports: RunPorts): Promise<S
   try {
     held.assertHeld();
     if (once) {
-      const answer = await ports.begin(held);
+      // What fails here has not begun, so that it may be tried again.
+      const answer = await retryTransient(held, () => ports.begin(held));
       if (answer === 'lost') return { reply: undefined };
       if (answer === 'unknown') return faulted(lease, unknownOutcome());
       begun = true;

@@ -1,6 +1,7 @@
 /** Whether Redis has room for new work. Under noeviction a full Redis could not even be drained. */
 import type { Redis } from 'ioredis';
 import { Fault } from '../faults.ts';
+import { mastersOf } from './redis.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** New work is refused above this share of `maxmemory`; the rest is for finishing what is there. */
@@ -17,15 +18,9 @@ export function watchPressure(redis: Redis, log: Log): Pressure {
   let share = 0;
 
   const look = async (): Promise<void> => {
-    const info = await redis.info('memory');
-    const read = (field: string): number =>
-      Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-    const limit = read('maxmemory');
-    share = limit === 0 ? 0 : read('used_memory') / limit;
-    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
-    if (limit > 0 && policy !== 'noeviction') {
-      log.error({ policy }, 'Redis may evict queued calls: set maxmemory-policy noeviction');
-    }
+    const servers = await Promise.all(mastersOf(redis).map((server) => readShare(server, log)));
+    // The fullest decides: a tenant's calls cannot go to another.
+    share = Math.max(...servers);
   };
   const timer = setInterval(() => {
     if (redis.status !== 'ready') return;
@@ -39,4 +34,18 @@ export function watchPressure(redis: Redis, log: Log): Pressure {
         : undefined,
     close: () => clearInterval(timer),
   };
+}
+
+/** Of its `maxmemory`: what this server has used; 0 without a limit. */
+async function readShare(server: Redis, log: Log): Promise<number> {
+  const info = await server.info('memory');
+  const read = (field: string): number =>
+    Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  const limit = read('maxmemory');
+  if (limit === 0) return 0;
+  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
+  if (policy !== 'noeviction') {
+    log.error({ policy }, 'Redis may evict queued calls: set maxmemory-policy noeviction');
+  }
+  return read('used_memory') / limit;
 }

@@ -4,7 +4,7 @@
  * Nothing is queued or resent behind our back: a command either goes out on a ready connection or
  * fails at once, and the transitions are idempotent, so that the caller can send them again.
  */
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import type { Log } from '../telemetry/log.ts';
 
 /**
@@ -26,16 +26,15 @@ export type RedisPurpose = keyof typeof purposes;
 /** Reconnects for ever, at most this long apart: a short outage must not become a long one. */
 const longestReconnectDelayMs = 500;
 
+/**
+ * One Redis, or with `?cluster=1` in its URL a Redis Cluster, of which the URL names one node: the
+ * others are found through it. Each script runs on the node of its shard.
+ */
 export function connectRedis(url: string, purpose: RedisPurpose, log: Log): Redis {
-  const redis = new Redis(url, {
-    connectionName: `agent-mesh-${purpose}`,
-    connectTimeout: 2_000,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.min(20 * 2 ** attempt, longestReconnectDelayMs),
-    ...purposes[purpose],
-  });
+  const target = new URL(url);
+  const isCluster = target.searchParams.get('cluster') === '1';
+  target.searchParams.delete('cluster');
+  const redis = isCluster ? openCluster(target, purpose) : new Redis(url, optionsFor(purpose));
   let down = false;
   redis.on('error', (error: Error) => {
     if (!down) log.warn({ purpose, error: error.message }, 'Redis connection lost, reconnecting');
@@ -46,6 +45,46 @@ export function connectRedis(url: string, purpose: RedisPurpose, log: Log): Redi
     down = false;
   });
   return redis;
+}
+
+function optionsFor(purpose: RedisPurpose) {
+  return {
+    connectionName: `agent-mesh-${purpose}`,
+    connectTimeout: 2_000,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: reconnectDelayMs,
+    ...purposes[purpose],
+  };
+}
+
+function openCluster(node: URL, purpose: RedisPurpose): Redis {
+  const { enableOfflineQueue, retryStrategy, ...options } = optionsFor(purpose);
+  const cluster = new Cluster([node.href], {
+    enableOfflineQueue,
+    clusterRetryStrategy: retryStrategy,
+    // What is true of one connection is true of each: nothing is sent twice behind our back.
+    redisOptions: {
+      ...options,
+      maxRetriesPerRequest: options.maxRetriesPerRequest ?? 0,
+      username: decodeURIComponent(node.username),
+      password: decodeURIComponent(node.password),
+      ...(node.protocol === 'rediss:' ? { tls: {} } : {}),
+    },
+    slotsRefreshTimeout: 2_000,
+  });
+  // eslint-disable-next-line typescript/no-unsafe-type-assertion -- the same commands, events and states
+  return cluster as unknown as Redis;
+}
+
+const reconnectDelayMs = (attempt: number): number =>
+  Math.min(20 * 2 ** attempt, longestReconnectDelayMs);
+
+/** Every server that holds data. */
+export function mastersOf(redis: Redis): readonly Redis[] {
+  const connection: unknown = redis;
+  return connection instanceof Cluster ? connection.nodes('master') : [redis];
 }
 
 /** Whether a connection may be used, after a check that runs on every new connection before anything else. */

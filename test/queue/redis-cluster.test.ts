@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
-import { indexPrefix, queueKey } from '../../shared/queue/names.ts';
-import { connectRedis } from '../../shared/queue/redis.ts';
+import { readLeaseRecord } from '../../shared/queue/lease-record.ts';
+import { bell, indexPrefix, queueKey } from '../../shared/queue/names.ts';
+import { connectRedis, mastersOf } from '../../shared/queue/redis.ts';
+import { createReplies } from '../../shared/queue/replies.ts';
 import { aCall, aTenant, claimOne, done } from './calls.ts';
 import { startOwnRedis } from './own-redis.ts';
+import { shards, startRedisCluster } from './redis-nodes.ts';
 import { silent } from './redis.ts';
 
 test('every transition runs under the rules of Redis Cluster, on keys of one slot', async () => {
@@ -46,6 +49,44 @@ test('every transition runs under the rules of Redis Cluster, on keys of one slo
   expect(seen.size).toBeGreaterThan(15);
   expect(new Set(slots).size).toBe(1);
 }, 30_000);
+
+describe('eight shards on a cluster of three nodes', () => {
+  test('every shard is served on its own node, through one connection', async () => {
+    await using cluster = await startRedisCluster();
+    using connection = closing(connectRedis(cluster.url, 'commands', silent));
+    using subscriptions = closing(connectRedis(cluster.url, 'subscriptions', silent));
+    using waiting = closing(connectRedis(cluster.url, 'waiting', silent));
+    await Promise.all([connection, waiting].map(({ redis }) => once(redis, 'ready')));
+    const queue = createInvocationQueue(connection.redis, { name: 'w', leaseMs: 60_000 });
+    const replies = await createReplies({
+      name: 'in',
+      commands: connection.redis,
+      subscriptions: subscriptions.redis,
+      log: silent,
+    });
+
+    for (let shard = 0; shard < shards; shard += 1) {
+      expect(await queue.hold(shard)).toBe(0);
+      const tenant = { ...aTenant({ id: `t-${shard}`, concurrency: 1 }), shard };
+      const call = aCall(tenant, { replyTo: replies.channel });
+      const heard = replies.expect(shard, call.invocation.id);
+      const rung = waiting.redis.blpop(bell(shard), 5);
+      expect(await queue.admit(call)).toMatchObject({ outcome: 'queued' });
+      expect(await rung).toEqual([bell(shard), '1']);
+      const [lease] = (await queue.claim(shard, 1)).leases;
+      if (!lease) throw new Error('nothing to claim');
+      expect(await queue.renew(shard, [lease])).toEqual(['held']);
+      expect((await queue.settle(lease, done(lease), 1)).settled).toBe(true);
+      expect(await heard.reply).toMatchObject({ status: 'completed' });
+      expect((await queue.sweep(shard)).recovered).toEqual([]);
+    }
+    const sizes = await Promise.all(mastersOf(connection.redis).map((node) => node.dbsize()));
+    expect(sizes).toHaveLength(3);
+    expect(Math.min(...sizes)).toBeGreaterThan(0);
+    const record = await readLeaseRecord(connection.redis, shards);
+    expect(record.filter(({ kind }) => kind === 'granted')).toHaveLength(shards);
+  }, 60_000);
+});
 
 function closing(redis: Redis): { readonly redis: Redis } & Disposable {
   return { redis, [Symbol.dispose]: () => redis.disconnect() };

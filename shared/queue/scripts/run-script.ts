@@ -28,6 +28,8 @@ export const runScript: RunScript = async (redis, script, index, args) => {
     return await run();
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    // A node of a cluster can only be reached by way of a key.
+    if (redis.isCluster) return redis.eval(texts[script], 1, index, ...args);
     await load(redis, script);
     return run();
   }

@@ -26,6 +26,9 @@ export interface AdmitPorts {
   readonly refusal: () => Fault | undefined;
   readonly replyChannel: string;
   readonly callTimeoutMs: number;
+  /** Milliseconds that a call may take whose client takes a task, and for which its result is kept. */
+  readonly taskTimeoutMs: number;
+  readonly taskTtlMs: number;
 }
 
 /** Below the second within which a client must hear a refusal, and below the connection's own limit. */
@@ -88,10 +91,10 @@ async function admitNow(
       user,
       invocation,
       replyTo: ports.replyChannel,
-      replyTtlMs: keyed ? keyedReplyTtlMs : replyTtlMs,
+      replyTtlMs: keyed ? keyedReplyTtlMs : call.task ? ports.taskTtlMs : replyTtlMs,
       fingerprint: keyed ? fingerprint(call.arguments) : '',
       admitBy: clock.now() + admitWithinMs,
-      timeoutMs: contract.timeoutMs ?? ports.callTimeoutMs,
+      timeoutMs: contract.timeoutMs ?? (call.task ? ports.taskTimeoutMs : ports.callTimeoutMs),
       cost: contract.quotaCost,
     });
   } catch (cause) {

@@ -22,6 +22,8 @@ import type { CallTool, ToolCall } from './tool-call.ts';
 export interface CallToolPorts extends AdmitPorts {
   readonly catalog: ReadonlyMap<string, ToolContract>;
   readonly replies: Replies;
+  /** Makes a call a task; resolves with the result that tells the client so. */
+  readonly detach: (call: ToolCall, id: Invocation['id']) => Promise<string>;
 }
 
 /** A sweep ends a call at its deadline; only if Redis has lost the call, nothing comes in this time. */
@@ -41,7 +43,7 @@ export function createCallTool(ports: CallToolPorts): CallTool {
       const admission = await admit(call, invocation, contract, ports);
       if (admission.outcome === 'replied') return toResult(stored(admission.reply));
       const waitMs = admission.deadline - admission.now + graceMs;
-      return toResult(await awaitReply(call, invocation, expectation, waitMs, ports));
+      return await awaitResult(call, invocation, expectation, waitMs, ports);
     } finally {
       expectation.stop();
     }
@@ -65,23 +67,29 @@ function checkArguments(call: ToolCall, contract: ToolContract): void {
   if (!parsed.success) throw new Fault('invalid_arguments', z.prettifyError(parsed.error));
 }
 
-async function awaitReply(
+async function awaitResult(
   call: ToolCall,
   { id }: Invocation,
   expectation: Expectation,
   waitMs: number,
   ports: CallToolPorts,
-): Promise<Reply> {
-  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<'late' | 'left'>();
-  const timer = setTimeout(() => interrupt('late'), waitMs);
+): Promise<string> {
+  type Interruption = 'late' | 'left' | 'long';
+  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<Interruption>();
+  const { afterMs = Infinity } = call.task ?? {};
+  const timer =
+    afterMs < waitMs
+      ? setTimeout(() => interrupt('long'), afterMs)
+      : setTimeout(() => interrupt('late'), waitMs);
   const leave = (): void => interrupt('left');
   call.signal.addEventListener('abort', leave, { once: true });
   if (call.signal.aborted) leave();
   try {
     const first = await Promise.race([expectation.reply, interrupted]);
     if (first === 'left') return await abandon(call, id, ports);
-    if (first === 'late') return await lastLook(expectation);
-    return first;
+    if (first === 'long') return await ports.detach(call, id);
+    if (first === 'late') return toResult(await lastLook(expectation));
+    return toResult(first);
   } finally {
     clearTimeout(timer);
     call.signal.removeEventListener('abort', leave);
@@ -113,7 +121,7 @@ function stored(text: string): Reply {
 }
 
 /** @throws {Fault} unless the call completed. */
-function toResult(reply: Reply): string {
+export function toResult(reply: Reply): string {
   switch (reply.status) {
     case 'completed':
       return reply.result;

@@ -16,7 +16,7 @@ import { ClientSide } from '../../shared/queue/invocation.ts';
 import { forwardLog, forwardProgress, idempotencyKeyOf, traceparentOf } from './call-facts.ts';
 import type { McpExchange, Question } from './mcp-exchange.ts';
 import type { RequestStates } from './request-state.ts';
-import type { CallTool } from './tool-call.ts';
+import type { CallTool, TaskTerms } from './tool-call.ts';
 
 export interface ConversePorts {
   readonly callTool: CallTool;
@@ -34,6 +34,7 @@ export interface Conversation {
   readonly raw: boolean;
   readonly context: ServerContext;
   readonly signal: AbortSignal;
+  readonly task?: TaskTerms | undefined;
 }
 
 /** A result of any of the three methods. */
@@ -111,6 +112,7 @@ function toCall(
     name: tool,
     arguments: conversation.arguments,
     signal,
+    task: conversation.task,
     onProgress: forwardProgress(context, exchange),
     traceparent: traceparentOf(context, exchange),
     idempotencyKey: idempotencyKeyOf(context, exchange),

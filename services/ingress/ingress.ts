@@ -18,6 +18,7 @@ import { createQuestions, type AnswerChannel } from './questions.ts';
 import { createRequestStates } from './request-state.ts';
 import { createSessions, type SessionsPorts } from './session.ts';
 import { createSubscriptions } from './subscriptions.ts';
+import type { Tasks } from './tasks.ts';
 import type { CallTool } from './tool-call.ts';
 import { createToolListing } from './tool-listing.ts';
 
@@ -28,6 +29,8 @@ export interface IngressPorts {
   readonly cancellations: CancellationChannel;
   /** Absent: tools cannot ask 2025-era clients. */
   readonly answers?: AnswerChannel | undefined;
+  /** Absent: no call becomes a task. */
+  readonly tasks?: Tasks | undefined;
   /** Absent: API keys alone are accepted. */
   readonly tokens?: Tokens | undefined;
   /** The same keys and the same store at every ingress of a cluster. */
@@ -51,6 +54,8 @@ export interface IngressOptions {
   readonly streamsPerTenant?: number;
   /** The same for all tenants. Default 1,000. */
   readonly streams?: number;
+  /** Milliseconds after which a call becomes a task. Default 5,000. */
+  readonly taskAfterMs?: number;
   /** Milliseconds a client has to send a whole request. Default 30,000. */
   readonly requestTimeoutMs?: number;
   /** Milliseconds without progress after which a client that does not read is cut off. Default 30,000. */
@@ -86,8 +91,16 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
   const meshOffers = createMeshOffers(ports.catalog);
   const offers = conformance ? withConformance(meshOffers) : meshOffers;
   const states = createRequestStates(ports.sessions.keys);
-  const serverOptions = { version, logging: conformance };
-  const mcp = createMcp({ ...ports, ...serverOptions, listing, offers, states });
+  const { tasks } = ports;
+  const serverOptions = { version, logging: conformance, tasks };
+  const mcp = createMcp({
+    ...ports,
+    ...serverOptions,
+    taskAfterMs: options.taskAfterMs ?? 5_000,
+    listing,
+    offers,
+    states,
+  });
   const questions = ports.answers && createQuestions(ports.answers);
   const subscriptions = createSubscriptions({
     serve: ({ era }) => createServer(serverOptions, era),

@@ -27,6 +27,7 @@ import { createSessionStore } from '../../shared/sessions/session-store.ts';
 import { closeInOrder, runProcess, untilAskedToStop } from '../../shared/shutdown.ts';
 import { startAdmin } from '../../shared/telemetry/admin.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
+import { createTaskStore } from '../../shared/tasks/task-store.ts';
 import { createTenantDirectory } from '../../shared/tenants/directory.ts';
 import { subscribeTenantChanges } from '../../shared/tenants/tenant-changes.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
@@ -34,8 +35,10 @@ import { createCatalog } from '../../shared/tools/catalog.ts';
 import { openAnswerChannel } from './answer-channel.ts';
 import { assertAuthAllowed, type Auth } from './authenticate.ts';
 import { createCallTool } from './call-tool.ts';
+import { createTasks } from './tasks.ts';
 import { createTurns } from './turns.ts';
 import { openCancellationChannel } from './cancellation-channel.ts';
+import { createDetach } from './detach-call.ts';
 import { createIngress } from './ingress.ts';
 import { describeResource } from './protected-resource.ts';
 
@@ -76,6 +79,17 @@ async function main(): Promise<void> {
   const pressure = watchPressure(commands, log);
   const catalog = createCatalog(config);
 
+  const taskStore = createTaskStore(commands);
+  const admissionPorts = {
+    ...config,
+    queue,
+    gate,
+    clock: createRedisClock(),
+    turns: createTurns(admissionsAtOnce),
+    refusal: () => pressure.refusal(),
+    replyChannel: replies.channel,
+  };
+
   const ingress = createIngress(
     {
       ...config,
@@ -91,16 +105,12 @@ async function main(): Promise<void> {
         findTenant: (id) => tenants.find(id),
       },
       callTool: createCallTool({
+        ...admissionPorts,
         catalog,
         replies,
-        queue,
-        gate,
-        clock: createRedisClock(),
-        turns: createTurns(admissionsAtOnce),
-        refusal: () => pressure.refusal(),
-        replyChannel: replies.channel,
-        callTimeoutMs: config.callTimeoutMs,
+        detach: createDetach({ ...config, store: taskStore }),
       }),
+      tasks: createTasks({ store: taskStore, admission: admissionPorts, catalog }),
       cancellations: await openCancellationChannel(cancelChannel, { commands, subscriptions }),
       answers: await openAnswerChannel(name, { commands, subscriptions }),
       sessions: { keys, store: createSessionStore(commands, { idleMs: config.sessionIdleMs }) },

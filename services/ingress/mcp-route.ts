@@ -46,6 +46,7 @@ const Message = z.object({
   params: z
     .object({
       name: z.string().optional().catch(undefined),
+      taskId: z.string().optional().catch(undefined),
       arguments: z.record(z.string(), z.unknown()).optional().catch(undefined),
       requestId: Id.optional().catch(undefined),
       clientInfo: z.object({ name: z.string() }).optional().catch(undefined),
@@ -216,6 +217,11 @@ function mismatchOf(
   { request, caller }: Asked,
   { catalog }: McpRoutePorts,
 ): string | undefined {
+  if (method !== undefined && /^tasks\/(get|update|cancel)$/.test(method)) {
+    return request.headers['mcp-name'] === params?.taskId
+      ? undefined
+      : 'mcp-name must be the id of the task';
+  }
   const contract = method === 'tools/call' ? catalog.get(params?.name ?? '') : undefined;
   if (!contract || !mayUse(caller.principal, contract.permission)) return undefined;
   return findHeaderMismatch(contract, params?.arguments ?? {}, request.headers);

@@ -19,6 +19,8 @@ import type { McpExchange } from './mcp-exchange.ts';
 import { addOffers } from './offer-requests.ts';
 import type { Offers } from './offers.ts';
 import { surfaces, toToolResult, unknownTool } from './respond.ts';
+import { addTasks, taskTerms, tasksExtension } from './task-requests.ts';
+import type { Tasks } from './tasks.ts';
 import type { ToolListing } from './tool-listing.ts';
 
 export interface McpPorts extends ConversePorts {
@@ -26,6 +28,10 @@ export interface McpPorts extends ConversePorts {
   readonly listing: ToolListing;
   readonly offers: Offers;
   readonly version: string;
+  /** Absent: the tasks extension is not offered. */
+  readonly tasks?: Tasks | undefined;
+  /** Milliseconds after which a call becomes a task, for clients that take tasks. */
+  readonly taskAfterMs: number;
   /** Whether tools may write to the client's log. */
   readonly logging: boolean;
   /** Told once of every failure whose text stays inside. */
@@ -49,7 +55,7 @@ const freshHint = { ttlMs: 0, cacheScope: 'private' } as const;
 
 /** A server that knows no method yet. Older clients get no word of changes, and are told so. */
 export function createServer(
-  { version, logging }: Pick<McpPorts, 'version' | 'logging'>,
+  { version, logging, tasks }: Pick<McpPorts, 'version' | 'logging' | 'tasks'>,
   era: McpRequestContext['era'],
 ): Server {
   const isModern = era === 'modern';
@@ -62,6 +68,7 @@ export function createServer(
         prompts: isModern && logging ? { listChanged: true } : {},
         resources: isModern ? { subscribe: true } : {},
         completions: {},
+        ...(isModern && tasks && { extensions: { [tasksExtension]: {} } }),
         ...(logging && { logging: {} }),
       },
       instructions,
@@ -91,6 +98,7 @@ export function createMcp(ports: McpPorts): Mcp {
       call({ name: params.name, input: params.arguments ?? {}, context }, exchange, ports),
     );
     addOffers(server, exchange, ports);
+    if (ports.tasks && era === 'modern') addTasks(server, ports.tasks, exchange);
     return server;
   };
   // Its bus would tell every tenant's streams: they are served by `subscriptions.ts`.
@@ -131,6 +139,7 @@ async function call(
         raw: contract.raw !== undefined,
         context,
         signal,
+        task: ports.tasks && taskTerms(contract, context, ports.taskAfterMs),
       },
       exchange,
       ports,

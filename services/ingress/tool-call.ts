@@ -20,9 +20,18 @@ export interface ToolCall {
   readonly onLog?: ((notice: LogNotice) => void) | undefined;
   /** W3C trace context, already checked for its form. */
   readonly traceparent?: string | undefined;
+  /** Terms on which the client takes a task instead of the result. */
+  readonly task?: TaskTerms | undefined;
   /** 1 to 255 printable ASCII characters. */
   readonly idempotencyKey?: string | undefined;
 }
 
-/** Resolves with a finished `CallToolResult` as JSON text; everything else is a thrown `Fault`. */
+export interface TaskTerms {
+  /** Milliseconds without a reply after which the call becomes a task. */
+  readonly afterMs: number;
+  /** As the client declared them. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+}
+
+/** Resolves with a finished `CallToolResult`, or a task, as JSON text; everything else is a thrown `Fault`. */
 export type CallTool = (call: ToolCall) => Promise<string>;

@@ -78,6 +78,21 @@ export const ingressSettings = {
     schema: integer(100, 3_600_000).default(50_000),
     doc: 'Milliseconds a call may take, queue included. Below the 60 s after which clients give up.',
   }),
+  taskAfterMs: setting({
+    env: 'TASK_AFTER_MS',
+    schema: integer(0, 3_600_000).default(5_000),
+    doc: 'Milliseconds after which a call becomes a task, for clients that declare the tasks extension.',
+  }),
+  taskTimeoutMs: setting({
+    env: 'TASK_TIMEOUT_MS',
+    schema: integer(100, 86_400_000).default(900_000),
+    doc: 'Milliseconds a call of such a client may take, queue included.',
+  }),
+  taskTtlMs: setting({
+    env: 'TASK_TTL_MS',
+    schema: integer(1_000, 86_400_000).default(900_000),
+    doc: 'Milliseconds for which the result of a task is kept, and its questions wait for answers.',
+  }),
   drainMs: setting({
     env: 'INGRESS_DRAIN_MS',
     schema: integer(0, 600_000).default(25_000),

@@ -42,9 +42,10 @@ export interface ToolContract<
   readonly hidden?: boolean;
   /**
    * For clients that know tasks: `always` answers with a task at once, `required` does so and
-   * refuses everybody else. Absent: a task once the call has taken a while.
+   * refuses everybody else, `answered` likewise, but once the client has answered what the tool
+   * asks first. Absent: a task once the call has taken a while.
    */
-  readonly task?: 'always' | 'required';
+  readonly task?: 'always' | 'required' | 'answered';
 }
 
 /** Keeps the schemas' types; adds nothing. */

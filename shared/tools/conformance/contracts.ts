@@ -65,7 +65,7 @@ const all = [
   fixture('protocol_error_job', {}, { task: 'always' }),
   fixture('confirm_delete', { filename: text }, { task: 'always' }),
   fixture('multi_input', {}, { task: 'always' }),
-  fixture('test_tool_with_task', {}, { task: 'required' }),
+  fixture('test_tool_with_task', {}, { task: 'answered' }),
   fixture('test_read_resource', { uri: text }, { hidden: true }),
   fixture('test_get_prompt', { name: text, arguments: { type: 'object' } }, { hidden: true }),
 ];

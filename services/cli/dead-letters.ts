@@ -1,8 +1,6 @@
 /** `mesh dead-letters`: calls that failed for reasons which are not their caller's. */
 import type { Command } from 'commander';
 import { SetupError } from '../../deploy/local/setup-error.ts';
-import { ingressSettings } from '../../shared/config/ingress.ts';
-import { readConfig } from '../../shared/config/setting.ts';
 import {
   createDeadLetterStore,
   type DeadLetterStore,
@@ -78,8 +76,6 @@ function withLetters<Result>(
   ports: CliPorts,
   work: (opened: Opened) => Promise<Result>,
 ): Promise<Result> {
-  const { callTimeoutMs } = ingressSettings;
-  const settings = readConfig({ callTimeoutMs }, ports.environment);
   return withCluster(ports, data, async ({ redis, store, recordChange }) => {
     const tenant = await store.readTenant(id);
     if (!tenant) throw new SetupError(`There is no tenant ${id}.`);
@@ -88,7 +84,7 @@ function withLetters<Result>(
       // Nothing is claimed here, so that the lease says nothing.
       queue: createInvocationQueue(redis, { name: 'cli', leaseMs: 1_000 }),
       sensitiveOf,
-      timeoutOf: (tool) => timeoutOf(tool) ?? settings.callTimeoutMs,
+      timeoutOf,
     });
     return work({ letters, tenant, recordChange });
   });

@@ -1,13 +1,16 @@
 /** What a tool sees of the call it works for. */
 import type { CallContext, TenantAws } from '../../shared/aws/tenant-aws.ts';
+import type { DeadLetterBox } from '../../shared/dead-letters/dead-letter-store.ts';
 import type { Change } from '../../shared/queue/change-events.ts';
 import { ClientSide, type Notice } from '../../shared/queue/invocation.ts';
+import type { Lease } from '../../shared/queue/lease.ts';
 import type { TenantId } from '../../shared/ids.ts';
 import type { HeldLease } from './held-lease.ts';
 import type { RawContext } from './implement.ts';
 
 export interface ContextPorts {
   createAws(call: CallContext): TenantAws;
+  openDeadLetters(lease: Lease): DeadLetterBox;
   publish(channel: string, notice: Notice): void;
   announce(tenant: TenantId, change: Change): void;
 }
@@ -31,6 +34,7 @@ export function createContext(held: HeldLease, ports: ContextPorts): RawContext 
     aws,
     client,
     credentials: aws.credentials,
+    deadLetters: ports.openDeadLetters(lease),
     signal,
     progress(progress, total, message) {
       if (!invocation.progress || progress <= last) return;

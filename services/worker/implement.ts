@@ -4,9 +4,11 @@
  */
 import { z } from 'zod';
 import type { Credentials, TenantAws } from '../../shared/aws/tenant-aws.ts';
+import type { DeadLetterBox } from '../../shared/dead-letters/dead-letter-store.ts';
 import { Fault } from '../../shared/faults.ts';
 import type { Change } from '../../shared/queue/change-events.ts';
 import type { ClientSide } from '../../shared/queue/invocation.ts';
+import { changedBy } from '../../shared/resources/uris.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 
 /** All that a handler sees. No tenant id, queue, clock or environment: what it cannot see, it cannot get wrong. */
@@ -14,6 +16,8 @@ export interface ToolContext {
   readonly aws: TenantAws;
   /** What the call's user has stored for outside services. What is read must not leave the handler. */
   readonly credentials: Pick<Credentials, 'read'>;
+  /** The tenant's own. */
+  readonly deadLetters: DeadLetterBox;
   /** Aborts on cancel, deadline or loss of the lease. */
   readonly signal: AbortSignal;
   /** Tells whoever waits how far the call has come. Values that do not increase are dropped. */
@@ -55,7 +59,10 @@ export function implement<Input extends z.ZodObject, Output extends z.ZodObject>
     async run(input, context) {
       const parsed = contract.input.safeParse(input);
       if (!parsed.success) throw new Fault('invalid_arguments', z.prettifyError(parsed.error));
-      return encodeResult(contract.output.parse(await handler(parsed.data, context)));
+      const output = await handler(parsed.data, context);
+      const uri = changedBy(contract.name, parsed.data);
+      if (uri !== undefined && 'announce' in context) context.announce({ kind: 'resource', uri });
+      return encodeResult(contract.output.parse(output));
     },
   };
 }

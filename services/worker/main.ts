@@ -1,6 +1,7 @@
 /** Wires a worker: configuration, Redis, AWS, slots; drains when asked to stop. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { createClientCache } from '../../shared/aws/clients.ts';
 import { createTenantAws } from '../../shared/aws/create-tenant-aws.ts';
@@ -8,13 +9,15 @@ import { markOnce } from '../../shared/aws/once-mark.ts';
 import { readConfig } from '../../shared/config/setting.ts';
 import { workerSettings } from '../../shared/config/worker.ts';
 import { announceChange } from '../../shared/queue/change-events.ts';
-import { sensitiveOf } from '../../shared/dead-letters/known-tools.ts';
+import { createDeadLetterStore, openBox } from '../../shared/dead-letters/dead-letter-store.ts';
+import { sensitiveOf, timeoutOf } from '../../shared/dead-letters/known-tools.ts';
 import { createDeadLetterMirror } from '../../shared/dead-letters/mirror.ts';
 
 import { encodeReply } from '../../shared/queue/invocation.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import { bell } from '../../shared/queue/names.ts';
 import { connectRedis, createGate } from '../../shared/queue/redis.ts';
+import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import { closeInOrder, runProcess, untilAskedToStop } from '../../shared/shutdown.ts';
 import { startAdmin } from '../../shared/telemetry/admin.ts';
 import { intercept } from '../../shared/telemetry/intercept.ts';
@@ -57,6 +60,14 @@ async function main(): Promise<void> {
   );
 
   const clients = createClientCache(config);
+  const dynamo = new DynamoDBClient({ region: config.region });
+  const records = createTenantStore({ dynamo, table: config.tenantsTable });
+  const deadLetters = createDeadLetterStore({
+    redis,
+    queue,
+    sensitiveOf,
+    timeoutOf,
+  });
   const tools = await findTools({ conformance: config.conformance });
   let invocations = 0;
   const run = intercept(
@@ -76,6 +87,10 @@ async function main(): Promise<void> {
         createContext: (running) =>
           createContext(running, {
             createAws: (call) => createTenantAws(call, { clients, ...config }),
+            openDeadLetters: (lease) =>
+              openBox(deadLetters, { id: lease.tenant, shard: lease.shard }, (id) =>
+                records.readTenant(id),
+              ),
             publish: (channel, notice) => {
               redis.publish(channel, encodeReply(notice)).catch(() => undefined);
             },
@@ -152,6 +167,7 @@ async function main(): Promise<void> {
         async () => {
           clients.close();
           sqs.destroy();
+          dynamo.destroy();
         },
       ],
       [

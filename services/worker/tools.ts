@@ -9,6 +9,8 @@ import { signArtifactUrl } from './tools/artifacts-url.ts';
 import { deleteCredential } from './tools/credentials-delete.ts';
 import { listCredentials } from './tools/credentials-list.ts';
 import { putCredential } from './tools/credentials-put.ts';
+import { listDeadLetters } from './tools/dead-letters-list.ts';
+import { replayDeadLetters } from './tools/dead-letters-replay.ts';
 import { echo } from './tools/diagnostics-echo.ts';
 import { sleep } from './tools/diagnostics-sleep.ts';
 import { sendEvent } from './tools/events-send.ts';
@@ -33,6 +35,8 @@ export const tools: Readonly<Record<ToolName, Tool>> = {
   credentials_put: putCredential,
   credentials_list: listCredentials,
   credentials_delete: deleteCredential,
+  dead_letters_list: listDeadLetters,
+  dead_letters_replay: replayDeadLetters,
   diagnostics_echo: echo,
   diagnostics_sleep: sleep,
 };

@@ -6,7 +6,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { Fault } from '../faults.ts';
-import { InvocationId } from '../ids.ts';
+import { InvocationId, type TenantId } from '../ids.ts';
 import type { AdmissionRequest } from '../queue/admission.ts';
 import type { InvocationQueue } from '../queue/invocation-queue.ts';
 import { deadLetters, deadLetterTimes } from '../queue/names.ts';
@@ -18,10 +18,13 @@ export interface DeadLetterFilter {
   readonly code?: string | undefined;
 }
 
+/** Whose letters, and where they are. */
+type Owner = Pick<Tenant, 'id' | 'shard'>;
+
 export interface DeadLetterStore {
   /** Newest first. */
-  list(tenant: Tenant, filter?: DeadLetterFilter): Promise<readonly DeadLetter[]>;
-  read(tenant: Tenant, id: InvocationId): Promise<DeadLetter | undefined>;
+  list(tenant: Owner, filter?: DeadLetterFilter): Promise<readonly DeadLetter[]>;
+  read(tenant: Owner, id: InvocationId): Promise<DeadLetter | undefined>;
   /**
    * Has the call run again, as its caller sent it, whatever it may have done before: for a tool that
    * must run at most once this is a decision. It costs nothing of the rates.
@@ -29,7 +32,28 @@ export interface DeadLetterStore {
    * @throws {Fault} `internal` if the message cannot be read; those of an admission.
    */
   replay(tenant: Tenant, id: InvocationId): Promise<boolean>;
-  discard(tenant: Tenant, ids: readonly InvocationId[]): Promise<number>;
+  discard(tenant: Owner, ids: readonly InvocationId[]): Promise<number>;
+}
+
+/** The dead letters of one tenant, for its tools. Rejects as the store does. */
+export interface DeadLetterBox {
+  list(filter?: DeadLetterFilter): Promise<readonly DeadLetter[]>;
+  replay(id: InvocationId): Promise<boolean>;
+}
+
+/** @param readTenant the record as it is now; undefined if the tenant is gone */
+export function openBox(
+  store: DeadLetterStore,
+  { id, shard }: Pick<Tenant, 'id' | 'shard'>,
+  readTenant: (id: TenantId) => Promise<Tenant | undefined>,
+): DeadLetterBox {
+  return {
+    list: (filter) => store.list({ id, shard }, filter),
+    async replay(call) {
+      const tenant = await readTenant(id);
+      return tenant === undefined ? false : store.replay(tenant, call);
+    },
+  };
 }
 
 export interface DeadLetterPorts {
@@ -49,7 +73,7 @@ const Texts = z.array(z.string().nullable());
 export function createDeadLetterStore(ports: DeadLetterPorts): DeadLetterStore {
   const { redis, queue, sensitiveOf } = ports;
 
-  const open = async ({ id: tenant, shard }: Tenant, ids: readonly string[]) => {
+  const open = async ({ id: tenant, shard }: Owner, ids: readonly string[]) => {
     if (ids.length === 0) return [];
     const texts = Texts.parse(await redis.hmget(deadLetters(shard, tenant), ...ids));
     const times = await redis.zmscore(deadLetterTimes(shard, tenant), ...ids);

@@ -10,7 +10,10 @@ export function sensitiveOf(tool: string): readonly string[] | undefined {
   return contract && (contract.sensitive ?? []);
 }
 
-/** In ms; undefined if the tool has no limit of its own. */
-export function timeoutOf(tool: string): number | undefined {
-  return byName.get(tool)?.timeoutMs;
+/** Nobody waits for a replay; this is what a call usually has. */
+const usualTimeoutMs = 50_000;
+
+/** In ms, queue included. */
+export function timeoutOf(tool: string): number {
+  return byName.get(tool)?.timeoutMs ?? usualTimeoutMs;
 }

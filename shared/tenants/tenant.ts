@@ -16,6 +16,7 @@ export const Permission = z.enum([
   'SendEvents',
   'DeleteArtifacts',
   'ManageCredentials',
+  'ManageDeadLetters',
 ]);
 export type Permission = z.output<typeof Permission>;
 

@@ -9,6 +9,8 @@ import type { ToolContract } from './contract.ts';
 import { credentialsDelete } from './credentials-delete.ts';
 import { credentialsList } from './credentials-list.ts';
 import { credentialsPut } from './credentials-put.ts';
+import { deadLettersList } from './dead-letters-list.ts';
+import { deadLettersReplay } from './dead-letters-replay.ts';
 import { diagnosticsEcho } from './diagnostics-echo.ts';
 import { diagnosticsSleep } from './diagnostics-sleep.ts';
 import { eventsSend } from './events-send.ts';
@@ -33,6 +35,8 @@ const builtIn = {
   credentials_put: credentialsPut,
   credentials_list: credentialsList,
   credentials_delete: credentialsDelete,
+  dead_letters_list: deadLettersList,
+  dead_letters_replay: deadLettersReplay,
 } as const;
 
 const diagnostics = {

@@ -30,6 +30,7 @@ export async function runTool(
   const given = {
     aws: noAws,
     credentials: noAws.credentials,
+    deadLetters: { list: touched, replay: touched },
     signal: new AbortController().signal,
     progress: () => {},
     ...context,

@@ -17,11 +17,13 @@ import { mayUse } from '../../shared/tenants/tenant.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 import { admit, toInvocation, type AdmitPorts } from './admit.ts';
 import { unknownTool } from './respond.ts';
+import { tellWaiting, type FindPlace, type Telling } from './tell-waiting.ts';
 import type { CallTool, ToolCall } from './tool-call.ts';
 
 export interface CallToolPorts extends AdmitPorts {
   readonly catalog: ReadonlyMap<string, ToolContract>;
   readonly replies: Replies;
+  readonly findPlace: FindPlace;
   /** Makes a call a task; resolves with the result that tells the client so. */
   readonly detach: (call: ToolCall, id: Invocation['id']) => Promise<string>;
 }
@@ -34,25 +36,30 @@ export function createCallTool(ports: CallToolPorts): CallTool {
     const contract = findTool(call, ports.catalog);
     checkArguments(call, contract);
     const invocation = toInvocation(call);
-    const expectation = ports.replies.expect(
-      call.principal.tenant.shard,
-      invocation.id,
-      hear(call),
-    );
+    const { tenant } = call.principal;
+    const telling =
+      call.onProgress &&
+      tellWaiting({ tenant, id: invocation.id }, call.onProgress, ports.findPlace);
+    const expectation = ports.replies.expect(tenant.shard, invocation.id, hear(call, telling));
     try {
       const admission = await admit(call, invocation, contract, ports);
       if (admission.outcome === 'replied') return toResult(stored(admission.reply));
+      telling?.start();
       const waitMs = admission.deadline - admission.now + graceMs;
       return await awaitResult(call, invocation, expectation, waitMs, ports);
     } finally {
+      telling?.stop();
       expectation.stop();
     }
   };
 }
 
-function hear({ onProgress, onLog }: ToolCall): ((notice: Notice) => void) | undefined {
-  if (!onProgress && !onLog) return undefined;
-  return (notice) => (notice.status === 'progress' ? onProgress?.(notice) : onLog?.(notice));
+function hear(
+  { onLog }: ToolCall,
+  telling: Telling | undefined,
+): ((notice: Notice) => void) | undefined {
+  if (!telling && !onLog) return undefined;
+  return (notice) => (notice.status === 'progress' ? telling?.hear(notice) : onLog?.(notice));
 }
 
 /** A tool that the principal may not use does not exist for it; arguments are looked at only after. */

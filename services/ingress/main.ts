@@ -36,6 +36,7 @@ import { openAnswerChannel } from './answer-channel.ts';
 import { assertAuthAllowed, type Auth } from './authenticate.ts';
 import { createCallTool } from './call-tool.ts';
 import { createTasks } from './tasks.ts';
+import { createFindPlace } from './tell-waiting.ts';
 import { createTurns } from './turns.ts';
 import { openCancellationChannel } from './cancellation-channel.ts';
 import { createDetach } from './detach-call.ts';
@@ -108,6 +109,7 @@ async function main(): Promise<void> {
         ...admissionPorts,
         catalog,
         replies,
+        findPlace: createFindPlace(commands),
         detach: createDetach({ ...config, store: taskStore }),
       }),
       tasks: createTasks({ store: taskStore, admission: admissionPorts, catalog }),

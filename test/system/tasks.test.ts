@@ -42,7 +42,7 @@ async function send(
     },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: meta } }),
   });
-  return { status: response.status, ...(await response.json()) };
+  return { status: response.status, ...JSON.parse(await response.text()) };
 }
 
 async function untilEnded(url: string, key: string, taskId: string): Promise<Answer['result']> {

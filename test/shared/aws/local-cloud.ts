@@ -97,6 +97,7 @@ export async function startLocalCloud() {
   await s3.send(new CreateBucketCommand({ Bucket: names.artifactsBucket }));
   await eventbridge.send(new CreateEventBusCommand({ Name: names.eventBus }));
   return {
+    url: server.url,
     /** The operator's clients, for what a tenant may not see. */
     operator: { dynamodb, s3, eventbridge, secrets },
     ...createCalls(),

@@ -44,6 +44,7 @@ export function createCallTool(ports: CallToolPorts): CallTool {
     try {
       const admission = await admit(call, invocation, contract, ports);
       if (admission.outcome === 'replied') return toResult(stored(admission.reply));
+      if (call.task?.afterMs === 0) return await ports.detach(call, invocation.id);
       telling?.start();
       const waitMs = admission.deadline - admission.now + graceMs;
       return await awaitResult(call, invocation, expectation, waitMs, ports);

@@ -115,9 +115,16 @@ function toCall(
     task: conversation.task,
     onProgress: forwardProgress(context, exchange),
     traceparent: traceparentOf(context, exchange),
-    idempotencyKey: idempotencyKeyOf(context, exchange),
+    idempotencyKey: keyOf(idempotencyKeyOf(context, exchange), client),
     ...(raw && { client, onLog: forwardLog(context, exchange) }),
   };
+}
+
+/** With other answers it is another call, or a retry would hear the first question for ever. */
+function keyOf(key: string | undefined, client: ClientSide): string | undefined {
+  const { inputResponses, requestState } = client;
+  if (key === undefined || (!inputResponses && requestState === undefined)) return key;
+  return JSON.stringify([key, inputResponses, requestState]);
 }
 
 async function askAll(

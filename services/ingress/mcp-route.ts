@@ -50,6 +50,7 @@ const Message = z.object({
       arguments: z.record(z.string(), z.unknown()).optional().catch(undefined),
       requestId: Id.optional().catch(undefined),
       clientInfo: z.object({ name: z.string() }).optional().catch(undefined),
+      capabilities: z.record(z.string(), z.unknown()).optional().catch(undefined),
     })
     .optional()
     .catch(undefined),
@@ -101,7 +102,10 @@ async function answerMessage(body: unknown, asked: Asked, ports: McpRoutePorts):
   }
   if (isLegacy && session === undefined && message.method === 'initialize') {
     const client = message.params?.clientInfo?.name ?? '';
-    response.setHeader('mcp-session-id', await ports.sessions.open(principal, client));
+    response.setHeader(
+      'mcp-session-id',
+      await ports.sessions.open(principal, client, abilitiesOf(message)),
+    );
   }
   if (nonce !== undefined && message.method === 'notifications/cancelled') {
     await announce(cancelKey(nonce, message.params?.requestId), ports);
@@ -117,7 +121,7 @@ async function answerMessage(body: unknown, asked: Asked, ports: McpRoutePorts):
       isLegacy ? trackKey(key, cancel, ports) : trackDisconnect(response, cancel),
     id: message.id ?? null,
     era: isLegacy ? 'legacy' : 'modern',
-    ask: askOver(response, nonce, ports),
+    ask: askOver(response, nonce, session, ports),
   });
   const answer = await ports.mcp.answer(toWebRequest(request.headers), body, exchange);
   await writeResponse(answer, response, { refusal, stallMs: ports.stallMs });
@@ -177,13 +181,23 @@ function createExchange(
 /** Questions on the open stream of a request. Only a session tells whose answer one is. */
 function askOver(
   response: ServerResponse,
+  nonce: string | undefined,
   session: string | undefined,
-  { questions }: McpRoutePorts,
+  { questions, sessions }: McpRoutePorts,
 ): McpExchange['ask'] {
-  if (session === undefined || !questions) return undefined;
-  return (question, signal) =>
-    questions.ask(session, question, (text) => writeEvent(response, text), signal);
+  if (nonce === undefined || session === undefined || !questions) return undefined;
+  return (question, signal) => {
+    const [ability = ''] = question.method.split('/');
+    if (!sessions.abilities(session).includes(ability)) {
+      throw new Fault('tool_failed', `The tool needs a client with the capability ${ability}`);
+    }
+    return questions.ask(nonce, question, (text) => writeEvent(response, text), signal);
+  };
 }
+
+/** The capabilities that questions need, of those that the client declares. */
+const abilitiesOf = ({ params }: Message): readonly string[] =>
+  ['elicitation', 'sampling', 'roots'].filter((each) => params?.capabilities?.[each] !== undefined);
 
 function trackDisconnect(response: ServerResponse, cancel: () => void): () => void {
   if (response.destroyed) cancel();

@@ -86,7 +86,14 @@ export function createQuestions(channel: AnswerChannel): Questions {
       const text = JSON.stringify({ session, answer });
       const [ingress = ''] = answer.id.split('/');
       if (ingress === channel.name) accept(text);
-      else await channel.publish(ingress, text);
+      else {
+        await channel.publish(ingress, text).catch((cause: unknown) => {
+          throw new Fault('overloaded', 'The answer could not be passed on', {
+            retryAfterMs: 1_000,
+            cause,
+          });
+        });
+      }
     },
   };
 }

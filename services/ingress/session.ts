@@ -11,7 +11,13 @@ import type { SigningKey } from '../../shared/identity/signing-secret.ts';
 import type { SessionStore } from '../../shared/sessions/session-store.ts';
 import type { Principal } from '../../shared/tenants/tenant.ts';
 
-const Claims = z.object({ n: z.string(), t: z.string(), u: z.string() });
+const Claims = z.object({
+  n: z.string(),
+  t: z.string(),
+  u: z.string(),
+  /** What the client can be asked for. */
+  a: z.array(z.string()).default([]),
+});
 
 /** A token of ours is far shorter; anything longer is not worth a hash. */
 const maxTokenLength = 1_024;
@@ -35,7 +41,9 @@ export interface SessionsPorts {
 /** Every function throws a `Fault` `overloaded` as long as no signing key could be read. */
 export interface Sessions {
   /** Resolves with a new session's token. `client` is the client's own name for itself. */
-  open(principal: Principal, client: string): Promise<string>;
+  open(principal: Principal, client: string, abilities?: readonly string[]): Promise<string>;
+  /** What the client of a session that was checked can be asked for. */
+  abilities(token: string): readonly string[];
   /**
    * The session's nonce, or undefined if the token is forged, belongs to another principal, or its
    * session is over.
@@ -61,13 +69,13 @@ export function createSessions({ keys, store, onProblem }: SessionsPorts): Sessi
     if (rest.length > 0 || mark === '') return undefined;
     const key = await keys.find(keyId);
     if (!key || !isSignedBy(key, payload, mark)) return undefined;
-    const claims = Claims.parse(JSON.parse(Buffer.from(payload, 'base64url').toString()));
+    const claims = toClaims(payload);
     const { tenant, user } = principal;
     return claims.t === tenant.id && claims.u === user.id ? claims.n : undefined;
   }
 
   return {
-    async open(principal, client) {
+    async open(principal, client, abilities = []) {
       const key = currentKey();
       const { tenant, user } = principal;
       const id = randomBytes(12).toString('hex');
@@ -78,7 +86,7 @@ export function createSessions({ keys, store, onProblem }: SessionsPorts): Sessi
         // Nothing else works without Redis either. Once it is back, this client initializes anew.
         onProblem('A session was not recorded', cause);
       }
-      return toToken({ n: id, t: tenant.id, u: user.id }, key);
+      return toToken({ n: id, t: tenant.id, u: user.id, a: [...abilities] }, key);
     },
 
     async check(token, principal) {
@@ -91,6 +99,8 @@ export function createSessions({ keys, store, onProblem }: SessionsPorts): Sessi
         return nonce;
       }
     },
+
+    abilities: (token) => toClaims(token.split('.')[0] ?? '').a,
 
     async close(token, principal) {
       const nonce = await nonceOf(token, principal);
@@ -106,6 +116,9 @@ export function createSessions({ keys, store, onProblem }: SessionsPorts): Sessi
     },
   };
 }
+
+const toClaims = (payload: string): z.output<typeof Claims> =>
+  Claims.parse(JSON.parse(Buffer.from(payload, 'base64url').toString()));
 
 function toToken(claims: z.input<typeof Claims>, key: SigningKey): string {
   const payload = Buffer.from(JSON.stringify(claims)).toString('base64url');

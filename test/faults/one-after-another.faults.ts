@@ -169,6 +169,72 @@ test('a rolling restart', async () => {
   expect(verdict.quietP99Ms).toBeLessThan(2_000);
 });
 
+test('faults at random', async () => {
+  const done: string[] = [];
+  await under('at random', async () => {
+    const until = Date.now() + randomMs;
+    while (Date.now() < until) {
+      const [name, act] = randomActs[Math.floor(Math.random() * randomActs.length)] ?? [];
+      if (!name || !act) continue;
+      done.push(name);
+      await act();
+      await sleep(Math.random() * 1_000);
+    }
+  });
+  process.stdout.write(`at random: ${done.join(', ')}\n`);
+}, 120_000);
+
+const randomMs = 40_000;
+const victim = () => fleet.workers[Math.floor(Math.random() * fleet.workers.length)]?.pid ?? 0;
+
+const randomActs: readonly (readonly [string, () => Promise<void>])[] = [
+  [
+    'kill -9 worker',
+    async () => {
+      process.kill(victim(), 'SIGKILL');
+      await fleet.startWorker();
+    },
+  ],
+  [
+    'SIGSTOP worker',
+    async () => {
+      const pid = victim();
+      process.kill(pid, 'SIGSTOP');
+      await sleep(leaseMs * (0.5 + Math.random()));
+      process.kill(pid, 'SIGCONT');
+    },
+  ],
+  [
+    'SIGTERM worker',
+    async () => {
+      process.kill(victim(), 'SIGTERM');
+      await fleet.startWorker();
+    },
+  ],
+  [
+    'kill -9 ingress',
+    async () => {
+      process.kill(fleet.ingresses.at(-1)?.pid ?? 0, 'SIGKILL');
+      await fleet.startIngress();
+    },
+  ],
+  [
+    'restart Redis',
+    async () => {
+      await fleet.redis.kill();
+      await fleet.redis.start();
+    },
+  ],
+  [
+    'AWS failing',
+    async () => {
+      fleet.aws.mood = 'failing';
+      await sleep(1_500);
+      fleet.aws.mood = 'well';
+    },
+  ],
+];
+
 function toTable(rows: readonly StretchVerdict[]): string {
   const cells = rows.map((row) => [
     row.fault,

@@ -1,6 +1,7 @@
 /** Runs a composed script by its digest, loading it where Redis does not know it yet. */
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { mastersOf } from '../redis.ts';
 import { composeScripts, type ScriptName } from './compose.ts';
 
 export type RunScript = (
@@ -28,8 +29,6 @@ export const runScript: RunScript = async (redis, script, index, args) => {
     return await run();
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    // A node of a cluster can only be reached by way of a key.
-    if (redis.isCluster) return redis.eval(texts[script], 1, index, ...args);
     await load(redis, script);
     return run();
   }
@@ -40,7 +39,10 @@ function load(redis: Redis, script: ScriptName): Promise<unknown> {
   loading.set(redis, loads);
   const underWay = loads.get(script);
   if (underWay) return underWay;
-  const loaded = redis.script('LOAD', texts[script]).finally(() => loads.delete(script));
+  // The nodes of a cluster each know their own.
+  const loaded = Promise.all(
+    mastersOf(redis).map((server) => server.script('LOAD', texts[script])),
+  ).finally(() => loads.delete(script));
   loads.set(script, loaded);
   return loaded;
 }

@@ -44,7 +44,7 @@ export const Invocation = z.object({
 });
 export type Invocation = z.output<typeof Invocation>;
 
-export const ReplyHeader = z.discriminatedUnion('status', [
+const ReplyHeader = z.discriminatedUnion('status', [
   z.object({ v: z.literal(1), id: InvocationId, status: z.literal('completed') }),
   z.object({ v: z.literal(1), id: InvocationId, status: z.literal('faulted'), fault: FaultRecord }),
   z.object({ v: z.literal(1), id: InvocationId, status: z.literal('cancelled') }),
@@ -71,7 +71,6 @@ export const ReplyHeader = z.discriminatedUnion('status', [
     data: z.unknown(),
   }),
 ]);
-export type ReplyHeader = z.output<typeof ReplyHeader>;
 
 /** How a call ended. `result` is a `CallToolResult` as JSON text. */
 export type Reply =

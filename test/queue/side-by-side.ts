@@ -21,7 +21,7 @@ const leaseMs = 3_600_000;
 const far = 9_000_000_000_000;
 const backlog = 6;
 
-export const tenantIds = ['t-0', 't-1', 't-2'] as const;
+const tenantIds = ['t-0', 't-1', 't-2'] as const;
 export const channels = ['mesh:reply:a', 'mesh:reply:b'] as const;
 
 const index = (name: keyof typeof indexSuffixes): string => indexPrefix(0) + indexSuffixes[name];

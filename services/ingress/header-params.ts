@@ -1,10 +1,13 @@
 /**
- * Arguments that a tool wants repeated as `Mcp-Param-…` headers, for whatever routes or meters the
- * request on its way. They must say the same as the body, or the two would act on different calls.
+ * What is repeated in headers, for whatever routes or meters the request on its way, beyond what
+ * the SDK checks: arguments as `Mcp-Param-…`, where a tool wants it, and the id of a task. It must
+ * say the same as the body, or the two would act on different calls.
  */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { z } from 'zod';
+import { mayUse, type Principal } from '../../shared/tenants/tenant.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
+import { httpError, type HttpAnswer } from './respond.ts';
 
 const Declared = z.object({
   properties: z
@@ -12,8 +15,45 @@ const Declared = z.object({
     .default({}),
 });
 
-/** What differs, for the client's developer; undefined if nothing does. */
-export function findHeaderMismatch(
+interface Message {
+  readonly id?: string | number | undefined;
+  readonly method?: string | undefined;
+  readonly params?:
+    | {
+        readonly name?: string | undefined;
+        readonly taskId?: string | undefined;
+        readonly arguments?: Readonly<Record<string, unknown>> | undefined;
+      }
+    | undefined;
+}
+
+/** The answer to a request of the 2026-07-28 era whose headers and body differ; undefined if none do. */
+export function findMismatch(
+  message: Message,
+  from: { readonly request: IncomingMessage; readonly principal: Principal },
+  catalog: ReadonlyMap<string, ToolContract>,
+): HttpAnswer | undefined {
+  const what = differenceIn(message, from, catalog);
+  if (what === undefined) return undefined;
+  const error = { code: -32_020, message: `Headers and body disagree: ${what}` };
+  return httpError(400, error, { id: message.id ?? null });
+}
+
+function differenceIn(
+  { method = '', params }: Message,
+  { request, principal }: { readonly request: IncomingMessage; readonly principal: Principal },
+  catalog: ReadonlyMap<string, ToolContract>,
+): string | undefined {
+  if (/^tasks\/(get|update|cancel)$/.test(method)) {
+    const isNamed = request.headers['mcp-name'] === params?.taskId;
+    return isNamed ? undefined : 'mcp-name must be the id of the task';
+  }
+  const contract = method === 'tools/call' ? catalog.get(params?.name ?? '') : undefined;
+  if (!contract || !mayUse(principal, contract.permission)) return undefined;
+  return findParamMismatch(contract, params?.arguments ?? {}, request.headers);
+}
+
+function findParamMismatch(
   contract: ToolContract,
   input: Readonly<Record<string, unknown>>,
   headers: IncomingHttpHeaders,

@@ -7,12 +7,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { classifyInboundRequest, ProtocolErrorCode } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { Fault } from '../../shared/faults.ts';
-import { mayUse } from '../../shared/tenants/tenant.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 import { authenticate, type AuthenticatePorts, type Caller } from './authenticate.ts';
 import type { Cancellations } from './cancellations.ts';
 import { isPostOfJson, type RequestRecord, type Route } from './http.ts';
-import { findHeaderMismatch } from './header-params.ts';
+import { findMismatch } from './header-params.ts';
 import type { McpExchange } from './mcp-exchange.ts';
 import type { Mcp } from './mcp.ts';
 import { send, toWebRequest, writeEvent, writeResponse } from './node-exchange.ts';
@@ -91,8 +90,9 @@ async function answerMessage(body: unknown, asked: Asked, ports: McpRoutePorts):
   if (era === 'modern' && message.method === 'subscriptions/listen') {
     return listen(body, asked, ports);
   }
-  const mismatch = era === 'modern' ? mismatchOf(message, asked, ports) : undefined;
-  if (mismatch !== undefined) return send(response, headerMismatch(mismatch, message.id ?? null));
+  const mismatch =
+    era === 'modern' ? findMismatch(message, { request, principal }, ports.catalog) : undefined;
+  if (mismatch) return send(response, mismatch);
   const isLegacy = era === 'legacy';
   // A modern client has no session, whatever its headers say.
   const session = isLegacy ? sessionOf(request) : undefined;
@@ -226,21 +226,6 @@ async function announce(
   }
 }
 
-function mismatchOf(
-  { method, params }: Message,
-  { request, caller }: Asked,
-  { catalog }: McpRoutePorts,
-): string | undefined {
-  if (method !== undefined && /^tasks\/(get|update|cancel)$/.test(method)) {
-    return request.headers['mcp-name'] === params?.taskId
-      ? undefined
-      : 'mcp-name must be the id of the task';
-  }
-  const contract = method === 'tools/call' ? catalog.get(params?.name ?? '') : undefined;
-  if (!contract || !mayUse(caller.principal, contract.permission)) return undefined;
-  return findHeaderMismatch(contract, params?.arguments ?? {}, request.headers);
-}
-
 const malformed = Symbol('malformed');
 
 async function parsed(request: IncomingMessage): Promise<unknown> {
@@ -286,9 +271,6 @@ const noBatches = httpError(400, {
   code: ProtocolErrorCode.InvalidRequest,
   message: 'Batches are not supported',
 });
-
-const headerMismatch = (what: string, id: RequestId): HttpAnswer =>
-  httpError(400, { code: -32_020, message: `Headers and body disagree: ${what}` }, { id });
 
 /** The code that the SDKs use; a client answers it by initializing anew. */
 const sessionNotFound = (id: RequestId): HttpAnswer =>

@@ -43,7 +43,7 @@ const Asks = z.object({
 type Asks = z.output<typeof Asks>;
 
 /** How often a client should ask, in ms. */
-export const pollIntervalMs = 1_000;
+const pollIntervalMs = 1_000;
 
 export function createTasks({ store, admission, catalog }: TasksPorts): Tasks {
   async function find({ tenant, user }: Principal, id: string): Promise<Task> {

@@ -4,6 +4,7 @@
  * passed, the scenarios that the suite runs without scoring them included.
  */
 import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { startTestCluster } from '../support/cluster.ts';
 
 interface Outcome {
@@ -12,7 +13,7 @@ interface Outcome {
   readonly failed: number;
 }
 
-const suite = 'node_modules/@modelcontextprotocol/conformance/dist/index.js';
+const suite = fileURLToPath(import.meta.resolve('@modelcontextprotocol/conformance/dist/index.js'));
 
 /** Far above what the suite sends in a minute. */
 const tenants = `

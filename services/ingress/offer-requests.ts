@@ -18,6 +18,8 @@ import { surfaces, toProtocolError } from './respond.ts';
 export interface OfferPorts extends ConversePorts {
   readonly catalog: ReadonlyMap<string, ToolContract>;
   readonly offers: Offers;
+  /** True beside the fixtures of the conformance suite, which wants some methods for their own sake. */
+  readonly logging: boolean;
   readonly onProblem: (what: string, cause: unknown) => void;
 }
 
@@ -39,8 +41,11 @@ export function addOffers(server: Server, exchange: McpExchange, ports: OfferPor
       return result as unknown as ReadResourceResult;
     }),
   );
-  server.setRequestHandler('resources/subscribe', () => ({}));
-  server.setRequestHandler('resources/unsubscribe', () => ({}));
+  if (ports.logging) {
+    // Nothing would come of it: older clients hear of changes only by asking.
+    server.setRequestHandler('resources/subscribe', () => ({}));
+    server.setRequestHandler('resources/unsubscribe', () => ({}));
+  }
   server.setRequestHandler('prompts/list', () => offers.listPrompts(principal));
   server.setRequestHandler('prompts/get', ({ params }, context) =>
     running(

@@ -9,7 +9,7 @@ import { Fault } from '../../shared/faults.ts';
 import type { TenantId, UserId } from '../../shared/ids.ts';
 import type { Bearer } from '../../shared/identity/claims.ts';
 import { hasExpired } from '../../shared/identity/token-verifier.ts';
-import { hashApiKey, type KeyHash } from '../../shared/tenants/api-keys.ts';
+import { hashApiKey, keyId, type KeyHash } from '../../shared/tenants/api-keys.ts';
 import { User, type Principal, type Tenant } from '../../shared/tenants/tenant.ts';
 
 /** Who may act for whom. Both reject when the records cannot be read. */
@@ -31,6 +31,8 @@ export interface AuthenticatePorts {
   readonly directory: TenantDirectory;
   /** Absent: API keys alone are accepted. */
   readonly tokens?: Tokens | undefined;
+  /** Hears of callers whose tenant is suspended. */
+  readonly onSuspended?: ((principal: Principal) => void) | undefined;
 }
 
 /** Who sent a request. */
@@ -70,39 +72,51 @@ export async function authenticate(
   authorization: string | undefined,
   ports: AuthenticatePorts,
 ): Promise<Caller> {
-  const lookUp = await credentialOf(authorization, ports);
+  const { name, lookUp } = await credentialOf(authorization, ports);
   const again = async (): Promise<Principal> => {
-    const principal = await answered(lookUp());
+    const found = await answered(lookUp());
+    const principal = name === undefined ? found : { ...found, credential: name };
     if (principal.tenant.status === 'active') return principal;
+    ports.onSuspended?.(principal);
     throw new Fault('tenant_suspended', 'This tenant is suspended');
   };
   return { principal: await again(), again };
 }
 
-type LookUp = () => Promise<Principal>;
+interface Credential {
+  /** For the audit. */
+  readonly name?: string;
+  readonly lookUp: () => Promise<Principal>;
+}
 
 /** What was sent, checked as far as it will not change, and reduced to the way to look it up. */
 async function credentialOf(
   authorization: string | undefined,
   ports: AuthenticatePorts,
-): Promise<LookUp> {
+): Promise<Credential> {
   const { auth, directory, tokens } = ports;
-  if (auth.mode === 'off') return () => findDefault(auth, directory);
+  if (auth.mode === 'off') return { lookUp: () => findDefault(auth, directory) };
   if (authorization === undefined) {
     throw new Fault('unauthenticated', 'Send an API key or a token as "Authorization: Bearer …"');
   }
   const token = /^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '';
   if (tokens && signedToken.test(token)) {
     const bearer = await tokens.verify(token);
-    return () => findBearer(bearer, directory, tokens);
+    return {
+      name: `token ${bearer.issuer}`,
+      lookUp: () => findBearer(bearer, directory, tokens),
+    };
   }
   // Hashed before its form is looked at, and looked up by hash: timing tells nothing of any key.
   const hash = hashApiKey(token);
   const isKey = apiKey.test(token);
-  return async () => {
-    const principal = isKey ? await directory.findKey(hash) : undefined;
-    if (principal) return principal;
-    throw new Fault('unauthenticated', 'The API key is unknown, revoked or expired');
+  return {
+    name: `key ${keyId(hash)}`,
+    async lookUp() {
+      const principal = isKey ? await directory.findKey(hash) : undefined;
+      if (principal) return principal;
+      throw new Fault('unauthenticated', 'The API key is unknown, revoked or expired');
+    },
   };
 }
 

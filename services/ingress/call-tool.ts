@@ -43,6 +43,7 @@ export function createCallTool(ports: CallToolPorts): CallTool {
     const expectation = ports.replies.expect(tenant.shard, invocation.id, hear(call, telling));
     try {
       const admission = await admit(call, invocation, contract, ports);
+      call.onAdmitted?.(invocation.id);
       if (admission.outcome === 'replied') return toResult(stored(admission.reply));
       if (call.task?.afterMs === 0) return await ports.detach(call, invocation.id);
       telling?.start();

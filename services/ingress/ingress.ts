@@ -5,6 +5,7 @@
 import type { TenantId } from '../../shared/ids.ts';
 import type { Change } from '../../shared/queue/change-events.ts';
 import type { TenantChange } from '../../shared/tenants/tenant-changes.ts';
+import type { Principal } from '../../shared/tenants/tenant.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 import { assertAuthAllowed, type Auth, type TenantDirectory, type Tokens } from './authenticate.ts';
 import { createCancellations, type CancellationChannel } from './cancellations.ts';
@@ -25,6 +26,10 @@ import { createToolListing } from './tool-listing.ts';
 export interface IngressPorts {
   readonly catalog: ReadonlyMap<string, ToolContract>;
   readonly callTool: CallTool;
+  /** Hears of calls to tools that the principal may not use, and to unknown ones, without their name. */
+  readonly onForbidden?: ((principal: Principal, tool: string | undefined) => void) | undefined;
+  /** Hears of callers whose tenant is suspended. */
+  readonly onSuspended?: ((principal: Principal) => void) | undefined;
   readonly directory: TenantDirectory;
   readonly cancellations: CancellationChannel;
   /** Absent: tools cannot ask 2025-era clients. */

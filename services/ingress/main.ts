@@ -8,6 +8,8 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import { createAuditLog } from '../../shared/audit/audit-log.ts';
+import { createAudit } from '../../shared/audit/audit.ts';
 import { ingressSettings } from '../../shared/config/ingress.ts';
 import { ConfigError, readConfig, type Config } from '../../shared/config/setting.ts';
 import { createKnownTenants } from '../../shared/identity/known-tenants.ts';
@@ -33,6 +35,7 @@ import { subscribeTenantChanges } from '../../shared/tenants/tenant-changes.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import { createCatalog } from '../../shared/tools/catalog.ts';
 import { openAnswerChannel } from './answer-channel.ts';
+import { auditCalls, auditForbidden, auditSuspended } from './audit-calls.ts';
 import { assertAuthAllowed, type Auth } from './authenticate.ts';
 import { createCallTool } from './call-tool.ts';
 import { createTasks } from './tasks.ts';
@@ -91,6 +94,18 @@ async function main(): Promise<void> {
     replyChannel: replies.channel,
   };
 
+  const audit = createAudit(
+    { name, shards: config.shards, retentionDays: config.auditDays },
+    { redis: commands, log: createAuditLog({ dynamo, table: config.auditTable }), onProblem },
+  );
+  const callTool = createCallTool({
+    ...admissionPorts,
+    catalog,
+    replies,
+    findPlace: createFindPlace(commands),
+    detach: createDetach({ ...config, store: taskStore }),
+  });
+
   const ingress = createIngress(
     {
       ...config,
@@ -105,13 +120,9 @@ async function main(): Promise<void> {
         ...rememberTokens(createTokenVerifier(issuers, { onProblem })),
         findTenant: (id) => tenants.find(id),
       },
-      callTool: createCallTool({
-        ...admissionPorts,
-        catalog,
-        replies,
-        findPlace: createFindPlace(commands),
-        detach: createDetach({ ...config, store: taskStore }),
-      }),
+      callTool: auditCalls(callTool, audit),
+      onForbidden: (principal, tool) => auditForbidden(principal, tool, audit),
+      onSuspended: (principal) => auditSuspended(principal, audit),
       tasks: createTasks({ store: taskStore, admission: admissionPorts, catalog }),
       cancellations: await openCancellationChannel(cancelChannel, { commands, subscriptions }),
       answers: await openAnswerChannel(name, { commands, subscriptions }),
@@ -142,6 +153,7 @@ async function main(): Promise<void> {
   await closeInOrder(
     [
       ['requests', () => ingress.drain(config.drainMs)],
+      ['audit', () => audit.close()],
       ['admin port', () => admin.close()],
       ['pressure', async () => pressure.close()],
       ['session keys', async () => keys.close()],

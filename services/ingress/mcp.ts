@@ -12,7 +12,7 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import { Fault } from '../../shared/faults.ts';
-import { mayUse } from '../../shared/tenants/tenant.ts';
+import { mayUse, type Principal } from '../../shared/tenants/tenant.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 import { converse, type ConversePorts, type Result } from './converse.ts';
 import type { McpExchange } from './mcp-exchange.ts';
@@ -34,6 +34,8 @@ export interface McpPorts extends ConversePorts {
   readonly taskAfterMs: number;
   /** Whether tools may write to the client's log. */
   readonly logging: boolean;
+  /** Hears of calls to tools that the principal may not use, and to unknown ones, without their name. */
+  readonly onForbidden?: ((principal: Principal, tool: string | undefined) => void) | undefined;
   /** Told once of every failure whose text stays inside. */
   readonly onProblem: (what: string, cause: unknown) => void;
 }
@@ -128,6 +130,7 @@ async function call(
     const contract = ports.catalog.get(name);
     // Before the arguments: their faults would tell that a hidden tool exists.
     if (!contract || contract.hidden || !mayUse(exchange.principal, contract.permission)) {
+      ports.onForbidden?.(exchange.principal, contract?.name);
       throw unknownTool(name);
     }
     const result = await converse(

@@ -3,6 +3,7 @@
  * `mcp.ts` makes calls; `call-tool.ts` carries them out.
  */
 import type { ClientSide, LogNotice, Progress } from '../../shared/queue/invocation.ts';
+import type { InvocationId } from '../../shared/ids.ts';
 import type { Principal } from '../../shared/tenants/tenant.ts';
 
 /** One `tools/call` as the client sees it. */
@@ -18,6 +19,8 @@ export interface ToolCall {
   readonly client?: ClientSide | undefined;
   /** Absent unless the client may be told what the tool logs. */
   readonly onLog?: ((notice: LogNotice) => void) | undefined;
+  /** Hears the invocation's id once it is accepted. */
+  readonly onAdmitted?: ((id: InvocationId) => void) | undefined;
   /** W3C trace context, already checked for its form. */
   readonly traceparent?: string | undefined;
   /** Terms on which the client takes a task instead of the result. */

@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { createRateGate } from '../../shared/aws/buckets/rate-gate.ts';
+import { takeTokens } from '../../shared/aws/buckets/take-tokens.ts';
 import { createClientCache } from '../../shared/aws/clients.ts';
 import { createTenantAws } from '../../shared/aws/create-tenant-aws.ts';
 import { markOnce } from '../../shared/aws/once-mark.ts';
@@ -12,7 +14,6 @@ import { announceChange } from '../../shared/queue/change-events.ts';
 import { createDeadLetterStore, openBox } from '../../shared/dead-letters/dead-letter-store.ts';
 import { sensitiveOf, timeoutOf } from '../../shared/dead-letters/known-tools.ts';
 import { createDeadLetterMirror } from '../../shared/dead-letters/mirror.ts';
-
 import { encodeReply } from '../../shared/queue/invocation.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import { bell } from '../../shared/queue/names.ts';
@@ -23,6 +24,8 @@ import { startAdmin } from '../../shared/telemetry/admin.ts';
 import { intercept } from '../../shared/telemetry/intercept.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
 import { observe } from '../../shared/telemetry/observe.ts';
+import { subscribeTenantChanges } from '../../shared/tenants/tenant-changes.ts';
+import { createTenantLimits } from '../../shared/usage/tenant-limits.ts';
 import { beginOnce } from './begin-once.ts';
 import { createContext } from './create-context.ts';
 import type { HeldLease } from './held-lease.ts';
@@ -59,9 +62,18 @@ async function main(): Promise<void> {
     log,
   );
 
-  const clients = createClientCache(config);
+  // A connection that fails fast: a call that waits for its rate holds a slot.
+  const rateTokens = connectRedis(config.redisUrl, 'admission', log);
   const dynamo = new DynamoDBClient({ region: config.region });
   const records = createTenantStore({ dynamo, table: config.tenantsTable });
+  const limits = createTenantLimits({ store: records });
+  const clients = createClientCache({
+    ...config,
+    rates: createRateGate({
+      take: (wanted) => takeTokens(rateTokens, wanted),
+      ratesOf: (tenant) => limits.ratesOf(tenant),
+    }),
+  });
   const deadLetters = createDeadLetterStore({
     redis,
     queue,
@@ -86,7 +98,12 @@ async function main(): Promise<void> {
           }),
         createContext: (running) =>
           createContext(running, {
-            createAws: (call) => createTenantAws(call, { clients, ...config }),
+            createAws: (call) =>
+              createTenantAws(call, {
+                clients,
+                ...config,
+                limitsOf: (tenant) => limits.limitsOf(tenant),
+              }),
             openDeadLetters: (lease) =>
               openBox(deadLetters, { id: lease.tenant, shard: lease.shard }, (id) =>
                 records.readTenant(id),
@@ -138,6 +155,7 @@ async function main(): Promise<void> {
   // Whoever starts this process may give up before Redis answers.
   if ((await Promise.race([gate.opened(), asked])) !== undefined) return;
   await hearCancels(name, subscriptions, slots.running);
+  await subscribeTenantChanges(subscriptions, (change) => limits.invalidate(change));
   const stopRenewing = renewLeases(leaseMs, upkeep);
   const stopSweeping = sweepShards(shards, upkeep);
   const leave = await announceWorker(config, upkeep);
@@ -172,7 +190,8 @@ async function main(): Promise<void> {
       ],
       [
         'Redis',
-        async () => [redis, subscriptions, ...waiting].forEach((each) => each.disconnect()),
+        async () =>
+          [redis, rateTokens, subscriptions, ...waiting].forEach((each) => each.disconnect()),
       ],
     ],
     {

@@ -4,7 +4,7 @@
  */
 import { Fault } from '../faults.ts';
 import type { TenantId } from '../ids.ts';
-import { Limits } from '../tenants/tenant.ts';
+import type { Limits } from '../tenants/tenant.ts';
 import { readTotals } from '../usage/read-totals.ts';
 import { createArtifactAccounting } from './artifact-accounting.ts';
 import { signGet, signPut } from './artifact-urls.ts';
@@ -31,13 +31,13 @@ export interface AwsPorts {
   readonly kvTable: string;
   readonly artifactsBucket: string;
   readonly eventBus: string;
-  /** The tenant's limits as they are now. Absent: the default ones hold for every tenant. */
-  readonly limitsOf?: (tenant: TenantId) => Promise<Limits>;
+  /** The tenant's limits as they are now. */
+  readonly limitsOf: (tenant: TenantId) => Promise<Limits>;
 }
 
 export function createTenantAws(call: CallContext, ports: AwsPorts): TenantAws {
   const { dynamodb, s3, signing, eventbridge, secrets } = ports.clients.for(call.tenant);
-  const { kvTable: table, artifactsBucket: bucket, limitsOf = defaultLimits } = ports;
+  const { kvTable: table, artifactsBucket: bucket, limitsOf } = ports;
   const { tenant, signal } = call;
   const usage = { dynamodb, table, tenant, signal };
   const kv = {
@@ -105,9 +105,6 @@ export function createTenantAws(call: CallContext, ports: AwsPorts): TenantAws {
     },
   };
 }
-
-const defaultLimits = (): Promise<Limits> => Promise.resolve(Limits.parse({}));
-
 /** Whoever aborted said why; the SDK only knows that someone did. */
 function stopped({ reason }: AbortSignal): Fault {
   return reason instanceof Fault

@@ -5,6 +5,7 @@ import { Role } from '../tenants/tenant.ts';
 import type { Issuer } from './issuer.ts';
 
 export interface Bearer {
+  readonly issuer: string;
   readonly tenant: TenantId;
   readonly user: UserId;
   /** From the token, or else the issuer's default. Counts only for users without a record. */
@@ -18,14 +19,14 @@ type Claims = Readonly<Record<string, unknown>>;
 /** Undefined unless the token names a tenant and a user in the form of our ids. */
 export function readBearer(
   claims: Claims & { readonly exp: number },
-  { claims: map, tenants, defaultRole }: Issuer,
+  { issuer, claims: map, tenants, defaultRole }: Issuer,
 ): Bearer | undefined {
   const tenant = TenantId.safeParse(claimAt(claims, map.tenant)).data;
   const user = UserId.safeParse(claimAt(claims, map.user)).data;
   if (tenant === undefined || user === undefined) return undefined;
   if (tenants && !tenants.includes(tenant)) return undefined;
   const told = map.role === undefined ? undefined : roleOf(claimAt(claims, map.role));
-  return { tenant, user, role: told ?? defaultRole, expiresAt: claims.exp };
+  return { issuer, tenant, user, role: told ?? defaultRole, expiresAt: claims.exp };
 }
 
 /** OAuth's `scope`, space-separated; some issuers send a list, or call it `scp`. */

@@ -97,6 +97,8 @@ export type User = z.output<typeof User>;
 export interface Principal {
   readonly tenant: Tenant;
   readonly user: User;
+  /** What the caller proved to be, for the audit: `key <id>`, `token <issuer>`; absent with AUTH off. */
+  readonly credential?: string;
 }
 
 /** Whether the principal may use tools that ask for `needed`, all of it; nothing asked means everyone. */

@@ -329,6 +329,7 @@ describe('a remembered token', () => {
   test('lends nothing to one that differs by a letter, nor is a bad one remembered', async () => {
     let asked = 0;
     const bearer: Bearer = {
+      issuer: 'https://login.test',
       tenant: TenantId.parse('acme'),
       user: UserId.parse('ann'),
       role: 'User',

@@ -52,7 +52,11 @@ const cases: Case[] = [
   ['events:PutEvents', bus('other'), { 'events:source': ['agent-mesh'] }, false],
   ['secretsmanager:GetSecretValue', secret('mcp-credentials/acme/api-AbCdEf'), {}, true],
   ['secretsmanager:GetSecretValue', secret('mcp-credentials/globex/api-AbCdEf'), {}, false],
-  ['secretsmanager:PutSecretValue', secret('mcp-credentials/acme/api-AbCdEf'), {}, false],
+  ['secretsmanager:PutSecretValue', secret('mcp-credentials/acme/api-AbCdEf'), {}, true],
+  ['secretsmanager:PutSecretValue', secret('mcp-credentials/globex/api-AbCdEf'), {}, false],
+  ['secretsmanager:CreateSecret', secret('mcp-credentials/acme/api-??????'), {}, true],
+  ['secretsmanager:CreateSecret', secret('mcp-credentials/globex/api-??????'), {}, false],
+  ['secretsmanager:ListSecrets', '*', {}, false],
   ['sqs:SendMessage', 'arn:aws:sqs:us-west-2:000000000000:q', {}, false],
 ];
 

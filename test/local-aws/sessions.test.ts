@@ -190,13 +190,17 @@ describe('a session of a tenant', () => {
     expect(await (await fetch(url)).text()).toBe('acme');
   });
 
-  test('reads its own credentials and no others', async () => {
+  test('reads and writes its own credentials and no others', async () => {
     const read = (tenant: string) =>
       acme.secrets.send(new GetSecretValueCommand({ SecretId: `mcp-credentials/${tenant}/api` }));
     expect((await read('acme')).SecretString).toBe('acme');
     await denied(read('globex'));
     await denied(read('nobody'));
-    await denied(acme.secrets.send(new CreateSecretCommand({ Name: 'mcp-credentials/acme/x' })));
+    const create = (Name: string) =>
+      acme.secrets.send(new CreateSecretCommand({ Name, SecretString: 'x' }));
+    await create('mcp-credentials/acme/x');
+    await denied(create('mcp-credentials/globex/x'));
+    await denied(create('elsewhere/acme'));
   });
 
   test('publishes as the mesh, on its bus alone', async () => {

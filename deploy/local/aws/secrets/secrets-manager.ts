@@ -45,6 +45,14 @@ export function createSecretsManager(ports: {
           Tags: Tags.default([]),
         }),
         {
+          // The suffix is not made yet; a policy's wildcard has to cover whatever it will be.
+          needs: ({ Name }, action) => [
+            {
+              action,
+              resource: ports.account.arn('secretsmanager', `secret:${Name}-??????`),
+              context: {},
+            },
+          ],
           run(input) {
             secrets.refuseTaken(input.Name);
             const now = Date.now() / 1_000;

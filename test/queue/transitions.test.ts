@@ -32,7 +32,7 @@ async function hearing(work: () => Promise<void>): Promise<readonly Published[]>
 }
 
 /** May be left behind once all work is done, and nothing else. */
-const kept = /^(run|bell|leases|workers|rate:.+|reply:.+|q:[^:]+:meta)$/;
+const kept = /^(run|bell|leases|workers|dead:.+|dead-at:.+|rate:.+|reply:.+|q:[^:]+:meta)$/;
 
 test('any interleaving of transitions leaves Redis as the model says, and settles each call once', async () => {
   await fc.assert(

@@ -1,4 +1,5 @@
 /** Calls as a plain HTTP client of 2025-11-25 makes them, without an SDK in between. */
+import { randomUUID } from 'node:crypto';
 import { request, Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -78,14 +79,18 @@ export function callTool(
   return rpc(endpoint, 'tools/call', { name, arguments: args, _meta: meta });
 }
 
-/** As a client does that is told to come back: a busy machine may refuse a burst with 503. */
+/**
+ * As a client does that is told to come back: a busy machine may refuse a burst with 503. The key
+ * makes it one call, also if the first try had been accepted and only its answer came too late.
+ */
 export async function callUntilAccepted(
   endpoint: Endpoint,
   name: string,
   args: Readonly<Record<string, unknown>>,
 ): Promise<Answer> {
+  const meta = { 'agent-mesh/idempotencyKey': randomUUID() };
   for (;;) {
-    const answer = await callTool(endpoint, name, args);
+    const answer = await callTool(endpoint, name, args, meta);
     if (answer.status !== 503) return answer;
     await sleep(Number(answer.headers['retry-after']) * 1_000);
   }

@@ -28,6 +28,7 @@ describe('a token', () => {
     const { verify } = aVerifier([issuer.entry()]);
     const exp = nowSeconds() + 60;
     expect(await verify(await issuer.sign({ exp }))).toEqual({
+      issuer: issuer.entry().issuer,
       tenant: 'acme',
       user: 'ann',
       role: 'User',

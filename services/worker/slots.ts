@@ -94,7 +94,8 @@ export function startSlots(
       const { leases, heldMs } = await queue.claim(shard, reserved);
       used = leases.length;
       for (const lease of leases) void runSlot(holdLease(lease, leaseMs, sentAt));
-      if (used > 0) return 0;
+      // Fewer than asked for: nothing more can start, and the bell rings when something can.
+      if (used === reserved) return 0;
       return heldMs > 0 ? Math.min(heldMs, longestPauseMs) : undefined;
     } finally {
       pool.giveBack(reserved - used);

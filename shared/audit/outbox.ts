@@ -6,9 +6,9 @@ import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { TenantId } from '../ids.ts';
+import { createLuaScript, readLuaScript } from '../queue/lua-script.ts';
 import { indexPrefix } from '../queue/names.ts';
 import { AuditEvent, AuditGap } from './entry.ts';
-import { runAuditScript } from './run-audit-script.ts';
 
 /** One line for the outbox of a tenant: an event, or how many the process had to drop. */
 export interface OutboxLine {
@@ -43,7 +43,11 @@ const turnMs = 15_000;
 const StreamItems = z.array(z.tuple([z.string(), z.tuple([z.string(), z.string()])]));
 const Item = z.union([AuditGap, AuditEvent]);
 
-const endTurn = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;
+const appendScript = readLuaScript(new URL('scripts/append.lua', import.meta.url));
+const removeScript = readLuaScript(new URL('scripts/remove.lua', import.meta.url));
+const endTurn = createLuaScript(
+  `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`,
+);
 
 export function createOutbox(
   redis: Redis,
@@ -60,7 +64,7 @@ export function createOutbox(
           : [tenant, 'event', JSON.stringify(content)],
       );
       const head = [outboxKey(shard, ''), maxItems, batch, batchNumberTtlMs];
-      await runAuditScript(redis, 'append', keys, [...head, ...args]);
+      await appendScript.run(redis, keys, [...head, ...args]);
     },
 
     async tenants(shard) {
@@ -77,7 +81,7 @@ export function createOutbox(
 
     async remove(shard, tenant, ids) {
       const keys = [pendingKey(shard), droppedKey(shard), outboxKey(shard, tenant)];
-      return (await runAuditScript(redis, 'remove', keys, [tenant, ...ids])) === 1;
+      return (await removeScript.run(redis, keys, [tenant, ...ids])) === 1;
     },
 
     async exclusively(shard, work) {
@@ -87,7 +91,7 @@ export function createOutbox(
       try {
         await work();
       } finally {
-        await redis.eval(endTurn, 1, key, token).catch(() => undefined);
+        await endTurn.run(redis, [key], [token]).catch(() => undefined);
       }
       return true;
     },

@@ -6,9 +6,9 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { UserId } from '../ids.ts';
+import { readLuaScript } from '../queue/lua-script.ts';
 import { sessionFacts, sessionsByUse } from '../queue/names.ts';
 import type { Tenant } from '../tenants/tenant.ts';
-import { runSessionScript } from './run-session-script.ts';
 
 /** Times are epoch milliseconds by Redis' clock. */
 export interface SessionRecord {
@@ -51,18 +51,21 @@ export interface SessionStoreOptions {
 const Facts = z.object({ user: UserId, client: z.string(), createdAt: z.number() });
 const defaultNoteMs = 60_000;
 
+const openScript = readLuaScript(new URL('scripts/open.lua', import.meta.url));
+const touchScript = readLuaScript(new URL('scripts/touch.lua', import.meta.url));
+
 export function createSessionStore(redis: Redis, options: SessionStoreOptions): SessionStore {
   const { idleMs } = options;
   const noteMs = options.noteMs ?? Math.min(defaultNoteMs, Math.floor(idleMs / 3));
   return {
     async open(tenant, { id, user, client }) {
       const args = [id, user, client, idleMs, tenant.limits.sessions];
-      return z.array(z.string()).parse(await runSessionScript(redis, 'open', keysOf(tenant), args));
+      return z.array(z.string()).parse(await openScript.run(redis, keysOf(tenant), args));
     },
 
     async touch(tenant, id) {
       const args = [id, idleMs, noteMs];
-      return (await runSessionScript(redis, 'touch', keysOf(tenant), args)) === 1;
+      return (await touchScript.run(redis, keysOf(tenant), args)) === 1;
     },
 
     async list(tenant) {

@@ -1,9 +1,8 @@
 /** Asks Redis for tokens of a tenant's rate. */
 import type { Redis } from 'ioredis';
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { TenantId } from '../../ids.ts';
+import { readLuaScript } from '../../queue/lua-script.ts';
 import { indexPrefix, subjectSuffixes } from '../../queue/names.ts';
 import type { AwsRates } from '../../tenants/tenant.ts';
 
@@ -32,8 +31,7 @@ const spareMs = 900;
 /** For so long after it was asked for, a worker may use a token. */
 export const holdMs = 100;
 
-const script = readFileSync(new URL('take.lua', import.meta.url), 'utf8');
-const digest = createHash('sha1').update(script).digest('hex');
+const take = readLuaScript(new URL('take.lua', import.meta.url));
 const Answer = z.tuple([z.number(), z.number()]);
 
 /** Rejects with ioredis' errors. */
@@ -43,15 +41,6 @@ export async function takeTokens(redis: Redis, wanted: TokensWanted): Promise<To
   const key = `${indexPrefix(shard)}${subjectSuffixes.rate}aws:${tenant}:${rate}`;
   const interval = 1_000_000 / perSecond;
   const args = [interval, Math.max(spareMs * 1_000, interval), tokens];
-  const [granted, waitMs] = Answer.parse(await run(redis, key, args));
+  const [granted, waitMs] = Answer.parse(await take.run(redis, [key], args));
   return { granted, waitMs };
-}
-
-async function run(redis: Redis, key: string, args: readonly number[]): Promise<unknown> {
-  try {
-    return await redis.evalsha(digest, 1, key, ...args);
-  } catch (error) {
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    return redis.eval(script, 1, key, ...args);
-  }
 }

@@ -1,15 +1,8 @@
-/**
- * Reaches the cluster that a command is about: the one that REDIS_URL and the AWS environment
- * name, or else the local one that is running.
- */
+/** Connects to the cluster that a command is about, and to its audit. */
 import { randomBytes } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Redis } from 'ioredis';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { parseCredentialsFile, type AwsAccess } from '../../deploy/local/aws-access.ts';
 import { SetupError } from '../../deploy/local/setup-error.ts';
-import { readUpFile } from '../../deploy/local/up-file.ts';
 import { createAuditLog, type AuditLog } from '../../shared/audit/audit-log.ts';
 import { createAudit, type AuditRecord } from '../../shared/audit/audit.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
@@ -18,6 +11,7 @@ import { createAnnouncer } from '../../shared/tenants/announce-tenant.ts';
 import type { ApplyPorts } from '../../shared/tenants/apply-tenants.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import type { Tenant } from '../../shared/tenants/tenant.ts';
+import { locateAws, locateRedis } from './locate.ts';
 import type { CliPorts } from './ports.ts';
 
 export interface Connection extends ApplyPorts {
@@ -33,27 +27,17 @@ export type OperatorChange = Pick<AuditRecord, 'action' | 'decision'> & {
   readonly rule?: string;
 };
 
-/** Set by whoever means a real account, in whatever way. */
-const awsVariables = [
-  'AWS_ACCESS_KEY_ID',
-  'AWS_PROFILE',
-  'AWS_ROLE_ARN',
-  'AWS_ENDPOINT_URL',
-  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
-  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
-];
-
 const connectTimeoutMs = 3_000;
 
 /** Connects, does the work, and leaves no connection behind. */
 export async function withCluster<Result>(
-  { environment }: CliPorts,
+  ports: CliPorts,
   dataDir: string,
   work: (connection: Connection) => Promise<Result>,
 ): Promise<Result> {
-  const settings = readConfig(clusterSettings, environment);
-  const { redisUrl, aws } = await locate(environment, dataDir, settings);
-  const dynamo = new DynamoDBClient(aws);
+  const settings = readConfig(clusterSettings, ports.environment);
+  const redisUrl = await locateRedis(ports, dataDir, settings.redisUrl);
+  const dynamo = new DynamoDBClient(await locateAws(ports, dataDir, settings.region));
   const redis = new Redis(redisUrl, {
     lazyConnect: true,
     connectTimeout: connectTimeoutMs,
@@ -102,23 +86,4 @@ export async function withCluster<Result>(
     redis.disconnect();
     dynamo.destroy();
   }
-}
-
-async function locate(
-  environment: CliPorts['environment'],
-  dataDir: string,
-  settings: { readonly redisUrl: string; readonly region: string },
-): Promise<{ readonly redisUrl: string; readonly aws: AwsAccess }> {
-  const { region } = settings;
-  const ownRedis = Boolean(environment['REDIS_URL']);
-  const ownAws = awsVariables.some((name) => environment[name]);
-  if (ownRedis && ownAws) return { redisUrl: settings.redisUrl, aws: { region } };
-
-  const up = await readUpFile(join(dataDir, 'up.json'));
-  const redisUrl = ownRedis ? settings.redisUrl : up.redis;
-  if (ownAws || up.aws === undefined) return { redisUrl, aws: { region } };
-  const credentials = parseCredentialsFile(
-    await readFile(join(dataDir, 'aws-credentials'), 'utf8'),
-  );
-  return { redisUrl, aws: { region, endpoint: up.aws, credentials } };
 }

@@ -1,13 +1,9 @@
 /** `mesh sessions`: the sessions of a tenant's 2025-era clients, and the keys that sign them. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Command } from 'commander';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { parseCredentialsFile, type AwsAccess } from '../../deploy/local/aws-access.ts';
 import { SetupError } from '../../deploy/local/setup-error.ts';
-import { readUpFile } from '../../deploy/local/up-file.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
 import { ingressSettings } from '../../shared/config/ingress.ts';
 import { readConfig } from '../../shared/config/setting.ts';
@@ -22,6 +18,7 @@ import type { TenantStore } from '../../shared/tenants/tenant-store.ts';
 import type { Tenant } from '../../shared/tenants/tenant.ts';
 import { withCluster } from './connect.ts';
 import { dataOption, type DataOptions } from './data-option.ts';
+import { locateAws } from './locate.ts';
 import { parsedBy } from './options.ts';
 import type { CliPorts } from './ports.ts';
 import { render } from './table.ts';
@@ -122,32 +119,15 @@ async function withSessions<Result>(
   return withCluster(ports, data, run);
 }
 
-async function rotateKeys({ data }: DataOptions, { environment, print }: CliPorts): Promise<void> {
+async function rotateKeys({ data }: DataOptions, ports: CliPorts): Promise<void> {
   const { signingSecret } = ingressSettings;
   const { region } = clusterSettings;
-  const settings = readConfig({ signingSecret, region }, environment);
-  const client = new SecretsManagerClient(await findAws(environment, data, settings.region));
+  const settings = readConfig({ signingSecret, region }, ports.environment);
+  const client = new SecretsManagerClient(await locateAws(ports, data, settings.region));
   try {
     const key = await rotateSigningKey({ client, name: settings.signingSecret });
-    print(`New sessions are signed with key ${key.id}.`);
+    ports.print(`New sessions are signed with key ${key.id}.`);
   } finally {
     client.destroy();
   }
 }
-
-/** The account that the environment names, or else that of the local cluster. */
-async function findAws(
-  environment: CliPorts['environment'],
-  dataDir: string,
-  region: string,
-): Promise<AwsAccess | { readonly region: string }> {
-  if (Object.entries(environment).some(([name, value]) => value && namesAccount(name)))
-    return { region };
-  const { aws: endpoint } = await readUpFile(join(dataDir, 'up.json'));
-  if (endpoint === undefined) return { region };
-  const file = await readFile(join(dataDir, 'aws-credentials'), 'utf8');
-  return { region, endpoint, credentials: parseCredentialsFile(file) };
-}
-
-const namesAccount = (variable: string): boolean =>
-  /^AWS_(ACCESS_KEY_ID|PROFILE|ROLE_ARN|ENDPOINT_URL|CONTAINER_CREDENTIALS_\w+)$/.test(variable);

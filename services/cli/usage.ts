@@ -2,11 +2,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { Command } from 'commander';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { parseCredentialsFile, type AwsAccess } from '../../deploy/local/aws-access.ts';
 import { SetupError } from '../../deploy/local/setup-error.ts';
-import { readUpFile } from '../../deploy/local/up-file.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
 import { readConfig } from '../../shared/config/setting.ts';
 import { TenantId } from '../../shared/ids.ts';
@@ -14,6 +10,7 @@ import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import { readUsage } from '../../shared/usage/usage-item.ts';
 import { recount, type Recount } from '../../shared/usage/recount.ts';
 import { dataOption, type DataOptions } from './data-option.ts';
+import { locateAws } from './locate.ts';
 import { parsedBy } from './options.ts';
 import type { CliPorts } from './ports.ts';
 import { render } from './table.ts';
@@ -38,7 +35,7 @@ export function addUsageCommand(tenants: Command, ports: CliPorts): void {
 
 async function showUsage(options: UsageOptions, ports: CliPorts): Promise<void> {
   const settings = readConfig(clusterSettings, ports.environment);
-  const aws = await locateAws(ports.environment, options.data, settings.region);
+  const aws = await locateAws(ports, options.data, settings.region);
   const dynamodb = new DynamoDBClient(aws);
   const s3 = new S3Client({ ...aws, forcePathStyle: true });
   try {
@@ -96,27 +93,3 @@ function explain(differing: readonly Recount[]): string {
     ? 'The books differ while calls or uploads are under way. Try again when they have ended.'
     : 'The books differ from what is stored. --repair sets them right.';
 }
-
-async function locateAws(
-  environment: CliPorts['environment'],
-  dataDir: string,
-  region: string,
-): Promise<AwsAccess> {
-  // Set by whoever means a real account, in whatever way.
-  const isOwn = Object.keys(environment).some(
-    (name) => environment[name] && ownAws.some((prefix) => name.startsWith(prefix)),
-  );
-  if (isOwn) return { region };
-  const up = await readUpFile(join(dataDir, 'up.json'));
-  if (up.aws === undefined) return { region };
-  const text = await readFile(join(dataDir, 'aws-credentials'), 'utf8');
-  return { region, endpoint: up.aws, credentials: parseCredentialsFile(text) };
-}
-
-const ownAws = [
-  'AWS_ACCESS_KEY_ID',
-  'AWS_PROFILE',
-  'AWS_ROLE_ARN',
-  'AWS_ENDPOINT_URL',
-  'AWS_CONTAINER_CREDENTIALS_',
-];

@@ -12,8 +12,8 @@ import { createCancellations, type CancellationChannel } from './cancellations.t
 import { createHttp, type RequestRecord } from './http.ts';
 import { createMcpRoute } from './mcp-route.ts';
 import { createMcp, createServer } from './mcp.ts';
-import { withConformance } from './conformance-offers.ts';
-import { createMeshOffers } from './mesh-offers.ts';
+import { withConformance } from './offers/conformance-offers.ts';
+import { createMeshOffers } from './offers/mesh-offers.ts';
 import type { ProtectedResource } from './protected-resource.ts';
 import { createQuestions, type AnswerChannel } from './questions.ts';
 import { createRequestStates } from './request-state.ts';
@@ -21,7 +21,7 @@ import { createSessions, type SessionsPorts } from './session.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import type { Tasks } from './tasks.ts';
 import type { CallTool } from './tool-call.ts';
-import { createToolListing } from './tool-listing.ts';
+import { createToolListing } from './offers/tool-listing.ts';
 
 export interface IngressPorts {
   readonly catalog: ReadonlyMap<string, ToolContract>;

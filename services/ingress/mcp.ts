@@ -16,12 +16,12 @@ import { mayUse, type Principal } from '../../shared/tenants/tenant.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 import { converse, type ConversePorts, type Result } from './converse.ts';
 import type { McpExchange } from './mcp-exchange.ts';
-import { addOffers } from './offer-requests.ts';
-import type { Offers } from './offers.ts';
+import { addOffers } from './offers/offer-requests.ts';
+import type { Offers } from './offers/offers.ts';
 import { surfaces, toToolResult, unknownTool } from './respond.ts';
 import { addTasks, taskTerms, tasksExtension } from './task-requests.ts';
 import type { Tasks } from './tasks.ts';
-import type { ToolListing } from './tool-listing.ts';
+import type { ToolListing } from './offers/tool-listing.ts';
 
 export interface McpPorts extends ConversePorts {
   readonly catalog: ReadonlyMap<string, ToolContract>;

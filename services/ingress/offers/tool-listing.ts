@@ -1,7 +1,7 @@
 /** The tools that a principal may use, in catalog order, as `tools/list` tells them. */
 import type { ListToolsResult } from '@modelcontextprotocol/server';
-import { mayUse, type Principal } from '../../shared/tenants/tenant.ts';
-import { toListing, type ToolContract } from '../../shared/tools/contract.ts';
+import { mayUse, type Principal } from '../../../shared/tenants/tenant.ts';
+import { toListing, type ToolContract } from '../../../shared/tools/contract.ts';
 
 export interface ToolListing {
   listFor(principal: Principal): ListToolsResult;

@@ -8,12 +8,12 @@ import {
   type Server,
   type ServerContext,
 } from '@modelcontextprotocol/server';
-import { Fault } from '../../shared/faults.ts';
-import type { ToolContract } from '../../shared/tools/contract.ts';
-import { converse, type Conversation, type ConversePorts, type Result } from './converse.ts';
-import type { McpExchange } from './mcp-exchange.ts';
+import { Fault } from '../../../shared/faults.ts';
+import type { ToolContract } from '../../../shared/tools/contract.ts';
+import { converse, type Conversation, type ConversePorts, type Result } from '../converse.ts';
+import type { McpExchange } from '../mcp-exchange.ts';
 import type { Offers, Run } from './offers.ts';
-import { surfaces, toProtocolError } from './respond.ts';
+import { surfaces, toProtocolError } from '../respond.ts';
 
 export interface OfferPorts extends ConversePorts {
   readonly catalog: ReadonlyMap<string, ToolContract>;

@@ -1,6 +1,6 @@
 /** Prompts that teach a model how to use the tools well. */
-import type { ResourceKind } from '../../shared/resources/uris.ts';
-import type { Result } from './converse.ts';
+import type { ResourceKind } from '../../../shared/resources/uris.ts';
+import type { Result } from '../converse.ts';
 
 interface MeshPrompt {
   readonly name: string;

@@ -3,9 +3,14 @@
  * read through the queue, by the same tools and under the same permissions as any call.
  */
 import { z } from 'zod';
-import type { ToolContract } from '../../shared/tools/contract.ts';
-import { mayUse, type Principal } from '../../shared/tenants/tenant.ts';
-import { parseUri, resourceKinds, toUri, type ResourceKind } from '../../shared/resources/uris.ts';
+import type { ToolContract } from '../../../shared/tools/contract.ts';
+import { mayUse, type Principal } from '../../../shared/tenants/tenant.ts';
+import {
+  parseUri,
+  resourceKinds,
+  toUri,
+  type ResourceKind,
+} from '../../../shared/resources/uris.ts';
 import { getMeshPrompt, meshPrompts } from './mesh-prompts.ts';
 import type { Offers, Run } from './offers.ts';
 

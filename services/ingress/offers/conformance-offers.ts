@@ -3,7 +3,7 @@ import {
   conformancePrompts,
   conformanceResources,
   conformanceTemplates,
-} from '../../shared/tools/conformance/offers.ts';
+} from '../../../shared/tools/conformance/offers.ts';
 import type { Offers } from './offers.ts';
 
 const isFixture = (uri: string): boolean =>

@@ -7,8 +7,8 @@ import type {
   ListResourcesResult,
   ListResourceTemplatesResult,
 } from '@modelcontextprotocol/server';
-import type { Principal } from '../../shared/tenants/tenant.ts';
-import type { Result } from './converse.ts';
+import type { Principal } from '../../../shared/tenants/tenant.ts';
+import type { Result } from '../converse.ts';
 
 /** Runs one tool for the principal. Rejects as the call does. */
 export type Run = (tool: string, input: Record<string, unknown>) => Promise<Result>;

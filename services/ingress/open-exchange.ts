@@ -1,0 +1,104 @@
+/** What the protocol is told of one request of `/mcp`: who asks, how it may end, whom to ask back. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Fault } from '../../shared/faults.ts';
+import type { Caller } from './authenticate.ts';
+import type { Cancellations } from './cancellations.ts';
+import type { RequestRecord } from './http.ts';
+import type { McpExchange } from './mcp-exchange.ts';
+import { headerOf } from './mcp-message.ts';
+import { writeEvent } from './node-exchange.ts';
+import type { Questions } from './questions.ts';
+import { toHttpAnswer, type HttpAnswer, type RequestId } from './respond.ts';
+import { cancelKey, type Sessions } from './session.ts';
+
+/** One request whose caller is known. */
+export interface Asked {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly record: RequestRecord;
+  readonly caller: Caller;
+}
+
+export interface ExchangePorts {
+  readonly sessions: Sessions;
+  readonly cancellations: Cancellations;
+  readonly questions: Questions | undefined;
+}
+
+/** A session that was checked: the client's token, and what it names. */
+export interface KnownSession {
+  readonly token: string;
+  readonly nonce: string;
+}
+
+export function openExchange(
+  { request, response, caller }: Asked,
+  {
+    id,
+    era,
+    session,
+  }: Pick<McpExchange, 'era'> & {
+    readonly id: RequestId;
+    readonly session: KnownSession | undefined;
+  },
+  ports: ExchangePorts,
+): { readonly exchange: McpExchange; readonly refusal: () => HttpAnswer | undefined } {
+  let refused: HttpAnswer | undefined;
+  const exchange: McpExchange = {
+    principal: caller.principal,
+    era,
+    ask: session && askOver(response, session, ports),
+    idempotencyKey: headerOf(request, 'idempotency-key'),
+    traceparent: headerOf(request, 'traceparent'),
+    congested: () => response.writableNeedDrain,
+    refuse(fault) {
+      if (response.headersSent) return false;
+      refused = toHttpAnswer(fault, { id });
+      return true;
+    },
+    startCall() {
+      const controller = new AbortController();
+      const cancel = () => controller.abort(new Fault('cancelled', 'The client cancelled'));
+      const settle =
+        era === 'modern'
+          ? trackDisconnect(response, cancel)
+          : trackNotification(session, id, cancel, ports);
+      return { signal: controller.signal, settle };
+    },
+  };
+  return { exchange, refusal: () => refused };
+}
+
+/** Questions on the open stream of a request. Only a session tells whose answer one is. */
+function askOver(
+  response: ServerResponse,
+  { token, nonce }: KnownSession,
+  { questions, sessions }: ExchangePorts,
+): McpExchange['ask'] {
+  if (!questions) return undefined;
+  return (question, signal) => {
+    const [ability = ''] = question.method.split('/');
+    if (!sessions.abilities(token).includes(ability)) {
+      throw new Fault('tool_failed', `The tool needs a client with the capability ${ability}`);
+    }
+    return questions.ask(nonce, question, (text) => writeEvent(response, text), signal);
+  };
+}
+
+/** Watches for the client's cancel; returns the way to stop. */
+function trackDisconnect(response: ServerResponse, cancel: () => void): () => void {
+  if (response.destroyed) cancel();
+  response.once('close', cancel);
+  return () => void response.off('close', cancel);
+}
+
+/** The same for clients that cancel by a message, which only a session tells from another's. */
+function trackNotification(
+  session: KnownSession | undefined,
+  id: RequestId,
+  cancel: () => void,
+  { cancellations }: ExchangePorts,
+): () => void {
+  const key = session && cancelKey(session.nonce, id ?? undefined);
+  return key === undefined ? () => undefined : cancellations.track(key, cancel);
+}

@@ -2,25 +2,29 @@
  * A cluster whose every part a test can break: ingresses and workers as processes, Redis with an
  * append-only file, the local AWS, and bad networks in between.
  */
-import * as E from '@aws-sdk/client-eventbridge';
-import * as Q from '@aws-sdk/client-sqs';
+import { once } from 'node:events';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import type { AwsAccess } from '../../deploy/local/aws-access.ts';
 import { openLocalAws } from '../../deploy/local/backends.ts';
 import { startChild, type Child } from '../../deploy/local/child.ts';
 import { openDataFolder } from '../../deploy/local/data-folder.ts';
 import { provision } from '../../deploy/local/provision.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
 import { readConfig } from '../../shared/config/setting.ts';
+import { connectRedis } from '../../shared/queue/redis.ts';
 import { createAnnouncer } from '../../shared/tenants/announce-tenant.ts';
 import { applyTenants } from '../../shared/tenants/apply-tenants.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import { parseTenantsFile } from '../../shared/tenants/tenants-file.ts';
-import { startOwnRedis, type OwnRedis } from '../queue/own-redis.ts';
+import { silent } from '../queue/redis.ts';
 import { createKey } from '../support/keys.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { startAwsProxy, type AwsProxy } from './aws-proxy.ts';
+import { routeEvents, type CountEvents } from './count-events.ts';
+import type { FaultRedis } from './fault-redis.ts';
+import { inspectable } from './inspector.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 export const leaseMs = 2_000;
@@ -33,10 +37,12 @@ export type IngressProcess = Child<z.output<typeof IngressReady>>;
 export type WorkerProcess = Child<z.output<typeof WorkerReady>>;
 
 export interface FaultFleet extends AsyncDisposable {
-  readonly redis: OwnRedis;
+  readonly redis: FaultRedis;
   readonly aws: AwsProxy;
-  /** Between the first worker and Redis. */
+  /** Between one worker and Redis. Nobody is behind it if Redis is a cluster, whose nodes are found by their own addresses. */
   readonly network: TcpProxy;
+  readonly networked: WorkerProcess | undefined;
+  readonly logDir: string;
   readonly ingresses: IngressProcess[];
   readonly workers: WorkerProcess[];
   /** API key of each tenant. */
@@ -45,18 +51,24 @@ export interface FaultFleet extends AsyncDisposable {
   readonly ask: Redis;
   startIngress(): Promise<void>;
   startWorker(options?: { readonly behindNetwork?: boolean }): Promise<void>;
-  /** How often each event arrived so far, by the number that its sender gave it. */
-  countEvents(): Promise<ReadonlyMap<string, number>>;
+  readonly countEvents: CountEvents;
 }
 
+interface FaultTenant {
+  readonly id: string;
+  readonly cap: number;
+}
+
+/** The fleet takes `redis` over. */
 export async function startFaultFleet(
-  tenants: readonly { readonly id: string; readonly cap: number }[],
+  tenants: readonly FaultTenant[],
+  redis: FaultRedis,
 ): Promise<FaultFleet> {
   await using undo = new AsyncDisposableStack();
+  undo.use(redis);
   const temp = undo.use(await makeTempDir());
   const folder = await openDataFolder(temp.path);
   undo.defer(() => folder.release());
-  const redis = undo.use(await startOwnRedis('--appendfsync', 'everysec'));
   const settings = readConfig(clusterSettings, {});
   const local = await openLocalAws(folder, settings.region, {
     environment: process.env,
@@ -67,16 +79,18 @@ export async function startFaultFleet(
   const aws = undo.use(await startAwsProxy(local.access.endpoint ?? ''));
   const network = undo.use(await startTcpProxy(Number(new URL(redis.url).port)));
 
-  const ask = new Redis(redis.url);
-  ask.on('error', () => undefined);
+  const ask = connectRedis(redis.url, 'commands', silent);
   undo.defer(() => ask.disconnect());
-  const keys = await createTenants(tenants, local.access, redis.url, ask);
+  await once(ask, 'ready');
+  const keys = await createTenants(tenants, { aws: local.access, redis, ask });
   const countEvents = await routeEvents(local.access, settings.eventBus);
 
   const environment = {
     ...process.env,
     ...local.environment,
+    ...inspectable,
     REDIS_URL: redis.url,
+    QUEUE_SHARDS: String(redis.shards),
     AGENT_MESH_DIAGNOSTICS: 'true',
     LOG_LEVEL: 'warn',
     PORT: '0',
@@ -90,60 +104,71 @@ export async function startFaultFleet(
   const ingresses: IngressProcess[] = [];
   const workers: WorkerProcess[] = [];
   let started = 0;
-  const join = async <P extends Child>(members: P[], starting: Promise<P>): Promise<void> => {
+  let networked: WorkerProcess | undefined;
+  const join = async <P extends Child>(members: P[], starting: Promise<P>): Promise<P> => {
     const member = await starting;
     members.push(member);
     void forgetOnceEnded(members, member);
+    return member;
   };
   const logDir = folder.logs;
-  const fleet: Omit<FaultFleet, typeof Symbol.asyncDispose> = {
-    redis,
-    aws,
-    network,
-    ingresses,
-    workers,
-    keys,
-    ask,
-    countEvents,
-    startIngress: () =>
-      join(
-        ingresses,
-        startChild({
-          name: `ingress-${(started += 1)}`,
-          script: 'services/ingress/main.ts',
-          environment,
-          logDir,
-          ready: IngressReady,
-        }),
-      ),
-    startWorker: ({ behindNetwork = false } = {}) =>
-      join(
-        workers,
-        startChild({
-          name: `worker-${(started += 1)}`,
-          script: 'services/worker/main.ts',
-          environment: {
-            ...environment,
-            AWS_ENDPOINT_URL: aws.url,
-            ...(behindNetwork ? { REDIS_URL: `redis://127.0.0.1:${network.port}` } : {}),
-          },
-          logDir,
-          ready: WorkerReady,
-        }),
-      ),
+  const start = <Ready extends z.ZodType>(
+    service: 'ingress' | 'worker',
+    ready: Ready,
+    settings: Readonly<Record<string, string>> = {},
+  ) => {
+    const name = `${service}-${(started += 1)}`;
+    const script = `services/${service}/main.ts`;
+    return startChild({
+      name,
+      script,
+      environment: { ...environment, ...settings },
+      logDir,
+      ready,
+    });
+  };
+  const startIngress = async (): Promise<void> => {
+    await join(ingresses, start('ingress', IngressReady));
+  };
+  const startWorker: FaultFleet['startWorker'] = async ({ behindNetwork = false } = {}) => {
+    const badNetwork = { REDIS_URL: `redis://127.0.0.1:${network.port}` };
+    const worker = await join(
+      workers,
+      start('worker', WorkerReady, {
+        AWS_ENDPOINT_URL: aws.url,
+        ...(behindNetwork ? badNetwork : {}),
+      }),
+    );
+    if (behindNetwork) networked = worker;
   };
   undo.defer(async () => {
     await Promise.all([...ingresses, ...workers].map((each) => each.stop(stopTimeoutMs)));
   });
   await Promise.all([
-    fleet.startIngress(),
-    fleet.startIngress(),
-    fleet.startWorker({ behindNetwork: true }),
-    fleet.startWorker(),
-    fleet.startWorker(),
+    startIngress(),
+    startIngress(),
+    startWorker({ behindNetwork: redis.shards === 1 }),
+    startWorker(),
+    startWorker(),
   ]);
   const all = undo.move();
-  return { ...fleet, [Symbol.asyncDispose]: () => all.disposeAsync() };
+  return {
+    redis,
+    aws,
+    network,
+    get networked() {
+      return networked;
+    },
+    logDir,
+    ingresses,
+    workers,
+    keys,
+    ask,
+    startIngress,
+    startWorker,
+    countEvents,
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
 }
 
 async function forgetOnceEnded<P extends Child>(members: P[], member: P): Promise<void> {
@@ -151,13 +176,9 @@ async function forgetOnceEnded<P extends Child>(members: P[], member: P): Promis
   if (members.includes(member)) members.splice(members.indexOf(member), 1);
 }
 
-type Access = Awaited<ReturnType<typeof openLocalAws>>['access'];
-
 async function createTenants(
-  tenants: readonly { readonly id: string; readonly cap: number }[],
-  aws: Access,
-  redis: string,
-  connection: Redis,
+  tenants: readonly FaultTenant[],
+  { aws, redis, ask }: { readonly aws: AwsAccess } & Pick<FaultFleet, 'redis' | 'ask'>,
 ): Promise<ReadonlyMap<string, string>> {
   const dynamo = new DynamoDBClient(aws);
   const rates = 'requestsPerMinute: 1000000, userRequestsPerMinute: 1000000';
@@ -170,44 +191,11 @@ async function createTenants(
       dynamo,
       table: readConfig(clusterSettings, {}).tenantsTable,
     }),
-    announce: createAnnouncer(connection),
-    shards: 1,
+    announce: createAnnouncer(ask),
+    shards: redis.shards,
   });
   dynamo.destroy();
-  const keys = tenants.map(
-    async ({ id }) => [id, await createKey({ aws, redis }, id, 'ann')] as const,
-  );
+  const reachable = { aws, redis: redis.nodes[0]?.url ?? '' };
+  const keys = tenants.map(async ({ id }) => [id, await createKey(reachable, id, 'ann')] as const);
   return new Map(await Promise.all(keys));
-}
-
-/** Everything that `events_send` publishes goes to a queue, which is counted. */
-async function routeEvents(
-  aws: Access,
-  EventBusName: string,
-): Promise<() => Promise<ReadonlyMap<string, number>>> {
-  const sqs = new Q.SQSClient(aws);
-  const events = new E.EventBridgeClient(aws);
-  const { QueueUrl } = await sqs.send(new Q.CreateQueueCommand({ QueueName: 'counted' }));
-  const Name = 'counted';
-  const EventPattern = JSON.stringify({ source: ['agent-mesh'] });
-  await events.send(new E.PutRuleCommand({ Name, EventBusName, EventPattern }));
-  const Arn = `arn:aws:sqs:${aws.region}:000000000000:counted`;
-  await events.send(
-    new E.PutTargetsCommand({ Rule: Name, EventBusName, Targets: [{ Id: '1', Arn }] }),
-  );
-  const counts = new Map<string, number>();
-  return async () => {
-    for (;;) {
-      const { Messages = [] } = await sqs.send(
-        new Q.ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
-      );
-      if (Messages.length === 0) return counts;
-      for (const { Body } of Messages) {
-        const { n } = JSON.parse(Body ?? '').detail as { n: string };
-        counts.set(n, (counts.get(n) ?? 0) + 1);
-      }
-      const Entries = Messages.map(({ ReceiptHandle }, i) => ({ Id: `${i}`, ReceiptHandle }));
-      await sqs.send(new Q.DeleteMessageBatchCommand({ QueueUrl, Entries }));
-    }
-  };
 }

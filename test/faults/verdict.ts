@@ -1,7 +1,7 @@
 /** What a stretch of load under a fault came to, from its answers, the record of leases, and the events that arrived. */
 import { TenantId } from '../../shared/ids.ts';
 import { readLeaseRecord, readQueueLimits } from '../../shared/queue/lease-record.ts';
-import { indexPrefix } from '../../shared/queue/names.ts';
+import { mastersOf } from '../../shared/queue/redis.ts';
 import { verifyCaps } from '../../shared/queue/verify-caps.ts';
 import type { FaultFleet } from './fleet.ts';
 import { tenants, type Ended } from './load.ts';
@@ -43,10 +43,11 @@ export async function judge(
   ended: readonly Ended[],
   from: number,
 ): Promise<StretchVerdict> {
-  const record = await readLeaseRecord(fleet.ask, 1);
+  const { shards } = fleet.redis;
+  const record = await readLeaseRecord(fleet.ask, shards);
   const ids = tenants.map(({ id }) => TenantId.parse(id));
   const to = Date.now() + 1_000;
-  const limits = await readQueueLimits(fleet.ask, 1, ids);
+  const limits = await readQueueLimits(fleet.ask, shards, ids);
   const { violations, tenants: verdicts } = verifyCaps(record, { from, to }, limits);
 
   const balance = new Map<string, number>();
@@ -62,8 +63,6 @@ export async function judge(
   }
   const arrived = await fleet.countEvents();
   const ok = ended.filter(({ outcome }) => outcome === 'ok');
-  const prefix = indexPrefix(0);
-  const keys = (await fleet.ask.keys(`${prefix}*`)).map((key) => key.slice(prefix.length));
   return {
     fault,
     calls: ended.length,
@@ -77,8 +76,14 @@ export async function judge(
     overCapMs: verdicts.reduce((sum, { overCapMs }) => sum + overCapMs, 0),
     recoveryMs: longestGap(ok, from),
     quietP99Ms: percentile99(ended.filter(({ quiet }) => quiet)),
-    left: keys.filter((key) => !kept.test(key)),
+    left: (await readKeys(fleet)).filter((key) => !kept.test(key)),
   };
+}
+
+/** Of every shard, without its prefix. */
+async function readKeys({ ask }: FaultFleet): Promise<string[]> {
+  const keys = await Promise.all(mastersOf(ask).map((node) => node.keys('{mesh:*')));
+  return keys.flat().map((key) => key.slice(key.indexOf('}:') + 2));
 }
 
 function newDuplicates(arrived: ReadonlyMap<string, number>): string[] {

@@ -1,7 +1,7 @@
 /** A Redis Cluster of three nodes without replicas, and as many shards as a test spreads over them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { startOwnRedis } from './own-redis.ts';
+import { startOwnRedis, type OwnRedis } from './own-redis.ts';
 
 export const shards = 8;
 
@@ -14,14 +14,17 @@ const ranges = [
 export interface RedisCluster extends AsyncDisposable {
   /** Of one node, as a setting of the mesh names a cluster. */
   readonly url: string;
+  readonly nodes: readonly OwnRedis[];
 }
 
-export async function startRedisCluster(): Promise<RedisCluster> {
+export async function startRedisCluster(...settings: readonly string[]): Promise<RedisCluster> {
   await using undo = new AsyncDisposableStack();
+  const servers: OwnRedis[] = [];
   const nodes: Redis[] = [];
   let first: string | undefined;
   for (const [from, to] of ranges) {
-    const server = undo.use(await startOwnRedis('--cluster-enabled', 'yes'));
+    const server = undo.use(await startOwnRedis('--cluster-enabled', 'yes', ...settings));
+    servers.push(server);
     first ??= server.url;
     const node = new Redis(server.url);
     undo.defer(() => node.disconnect());
@@ -37,5 +40,9 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   };
   while (!(await Promise.all(nodes.map(isReady))).every(Boolean)) await sleep(50);
   const all = undo.move();
-  return { url: `${first}?cluster=1`, [Symbol.asyncDispose]: () => all.disposeAsync() };
+  return {
+    url: `${first}?cluster=1`,
+    nodes: servers,
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
 }

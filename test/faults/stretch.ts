@@ -1,0 +1,92 @@
+/** A stretch: load before, during and after one fault. Then the load is stopped, all calls are answered, and the books are checked. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { indexPrefix, indexSuffixes } from '../../shared/queue/names.ts';
+import type { Act } from './acts.ts';
+import { explain, keepLogs } from './explain.ts';
+import { callTimeoutMs, type FaultFleet } from './fleet.ts';
+import { startLoad } from './load.ts';
+import { growthBounds, growthSince, measureMemory, type MemoryLevels } from './memory.ts';
+import { toTable, type Row } from './table.ts';
+import { judge } from './verdict.ts';
+
+export interface Stretches {
+  under(fault: string, act: Act): Promise<Row>;
+  /** All of them so far. */
+  table(): string;
+}
+
+const aroundMs = 1_500;
+
+export function createStretches(fleet: FaultFleet): Stretches {
+  const rows: Row[] = [];
+  let warm: MemoryLevels | undefined;
+  let last: MemoryLevels | undefined;
+
+  const endStretch = async (row: Omit<Row, 'growth'>): Promise<Row> => {
+    const now = await measureMemory(fleet);
+    // The first stretch fills caches, and is what the others are measured by.
+    warm ??= now;
+    const grown = { ...row, growth: growthSince(last ?? now, warm, now) };
+    last = now;
+    rows.push(grown);
+    return grown;
+  };
+
+  const run = async (fault: string, act: Act): Promise<Row> => {
+    const from = Date.now();
+    const load = startLoad(fleet);
+    await sleep(aroundMs);
+    const more = (await act(fleet)) ?? [];
+    await sleep(aroundMs);
+    await load.stop();
+    await untilQuiet(fleet);
+    const ended = [...load.ended, ...more];
+    const row = await endStretch(await judge(fault, fleet, ended, from));
+    const inexplicable = ended.filter(({ outcome }) => outcome.startsWith('rpc'));
+    check(row, await explain(inexplicable, fleet.logDir));
+    return row;
+  };
+
+  return {
+    async under(fault, act) {
+      try {
+        return await run(fault, act);
+      } catch (error) {
+        process.stdout.write(`${fault}: logs in ${await keepLogs(fleet.logDir)}\n`);
+        throw error;
+      }
+    },
+    table: () => toTable(rows),
+  };
+}
+
+function check(row: Row, unexplained: readonly string[]): void {
+  const { left, unbalanced, violations, overCapMs, missing, duplicates } = row;
+  expect({ left, unbalanced, violations, overCapMs, missing, duplicates, unexplained }).toEqual({
+    left: [],
+    unbalanced: [],
+    violations: [],
+    overCapMs: 0,
+    missing: [],
+    duplicates: [],
+    unexplained: [],
+  });
+  expect(row.ok).toBeGreaterThan(0);
+  expect(row.growth.redis).toBeLessThan(growthBounds.redis);
+  expect(row.growth.heap).toBeLessThan(growthBounds.heap);
+  expect(row.growth.resident).toBeLessThan(growthBounds.resident);
+}
+
+/** No call is outstanding any more. */
+async function untilQuiet({ ask, redis }: FaultFleet): Promise<void> {
+  const outstanding = async (): Promise<number> => {
+    const all = Array.from({ length: redis.shards }, (_, shard) =>
+      ask.zcard(indexPrefix(shard) + indexSuffixes.deadlines),
+    );
+    return (await Promise.all(all)).reduce((sum, each) => sum + each, 0);
+  };
+  await expect
+    .poll(() => outstanding().catch(() => -1), { timeout: callTimeoutMs + 5_000, interval: 100 })
+    .toBe(0);
+}

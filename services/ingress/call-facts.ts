@@ -52,12 +52,12 @@ export function forwardLog({ mcpReq }: ServerContext, exchange: McpExchange) {
   };
 }
 
+/** `_meta` of a request. */
+type Meta = Readonly<Record<string, unknown>> | undefined;
+
 /** @throws {Fault} `invalid_arguments` */
-export function idempotencyKeyOf(
-  context: ServerContext,
-  exchange: McpExchange,
-): string | undefined {
-  const inBody = context.mcpReq._meta?.['agent-mesh/idempotencyKey'];
+export function idempotencyKeyOf(meta: Meta, exchange: McpExchange): string | undefined {
+  const inBody = meta?.['agent-mesh/idempotencyKey'];
   const key = inBody ?? exchange.idempotencyKey;
   if (key === undefined) return undefined;
   if (typeof key !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(key)) {
@@ -73,8 +73,10 @@ export function idempotencyKeyOf(
 }
 
 /** Undefined unless it is a trace context of the known version. */
-export function traceparentOf(context: ServerContext, exchange: McpExchange): string | undefined {
-  const value = context.mcpReq._meta?.['traceparent'] ?? exchange.traceparent;
-  if (typeof value !== 'string') return undefined;
-  return /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value) ? value : undefined;
+export function traceparentOf(meta: Meta, exchange: McpExchange): string | undefined {
+  const value = meta?.['traceparent'] ?? exchange.traceparent;
+  return isTraceparent(value) ? value : undefined;
 }
+
+export const isTraceparent = (value: unknown): value is string =>
+  typeof value === 'string' && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value);

@@ -114,8 +114,8 @@ function toCall(
     signal,
     task: conversation.task,
     onProgress: forwardProgress(context, exchange),
-    traceparent: traceparentOf(context, exchange),
-    idempotencyKey: keyOf(idempotencyKeyOf(context, exchange), client),
+    traceparent: traceparentOf(context.mcpReq._meta, exchange),
+    idempotencyKey: keyOf(idempotencyKeyOf(context.mcpReq._meta, exchange), client),
     ...(raw && { client, onLog: forwardLog(context, exchange) }),
   };
 }

@@ -7,6 +7,7 @@ import type { Change } from '../../shared/queue/change-events.ts';
 import type { TenantChange } from '../../shared/tenants/tenant-changes.ts';
 import type { Principal } from '../../shared/tenants/tenant.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
+import { createAnswerPlainCall } from './answer-plain-call.ts';
 import { assertAuthAllowed, type Auth, type TenantDirectory, type Tokens } from './authenticate.ts';
 import { createCancellations, type CancellationChannel } from './cancellations.ts';
 import { createHttp, type RequestRecord } from './http.ts';
@@ -14,6 +15,7 @@ import { createMcpRoute } from './mcp-route.ts';
 import { createMcp, createServer } from './mcp.ts';
 import { withConformance } from './offers/conformance-offers.ts';
 import { createMeshOffers } from './offers/mesh-offers.ts';
+import { createFindPlainCall } from './plain-call.ts';
 import type { ProtectedResource } from './protected-resource.ts';
 import { createQuestions, type AnswerChannel } from './questions.ts';
 import { createRequestStates } from './request-state.ts';
@@ -40,6 +42,8 @@ export interface IngressPorts {
   readonly tokens?: Tokens | undefined;
   /** The same keys and the same store at every ingress of a cluster. */
   readonly sessions: Pick<SessionsPorts, 'keys' | 'store'>;
+  /** Absent: by the short path. Both answer alike, which a test sees from the difference. */
+  readonly plainCalls?: 'through the SDK';
   readonly onRequest: (record: RequestRecord) => void;
   /** Told once of every failure whose text stays inside. */
   readonly onProblem: (what: string, cause: unknown) => void;
@@ -76,6 +80,8 @@ export interface Ingress {
    */
   drain(drainMs: number): Promise<void>;
   readonly isDraining: boolean;
+  /** Requests that have no whole answer yet. */
+  readonly inFlight: number;
   /** Tells the clients that wait for it, once the directory reads the change. */
   onTenantChange(change: TenantChange): void;
   /** The same for what a worker has announced. */
@@ -114,7 +120,17 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
     maxPerTenant: streamsPerTenant,
     max: streams,
   });
-  const cancellations = createCancellations(ports.cancellations);
+  const exchangePorts = {
+    ...ports,
+    stallMs,
+    cancellations: createCancellations(ports.cancellations),
+    questions,
+    sessions: createSessions({ ...ports.sessions, onProblem: ports.onProblem }),
+  };
+  const plain = {
+    find: createFindPlainCall(ports.catalog),
+    answer: createAnswerPlainCall({ ...exchangePorts, version }),
+  };
   const http = createHttp({
     ...ports,
     resource: options.resource,
@@ -125,14 +141,11 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
       ports.onRequest(record);
     },
     mcp: createMcpRoute({
-      ...ports,
+      ...exchangePorts,
       mcp,
+      plain: ports.plainCalls === 'through the SDK' ? undefined : plain,
       auth,
-      stallMs,
-      cancellations,
-      questions,
       subscriptions,
-      sessions: createSessions({ ...ports.sessions, onProblem: ports.onProblem }),
     }),
   });
 
@@ -148,13 +161,16 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
       await subscriptions.close();
       await drained;
       await mcp.close();
-      cancellations.close();
+      exchangePorts.cancellations.close();
       questions?.close();
     },
     onTenantChange: (change) => subscriptions.onChange(change),
     onChange: (tenant, change) => subscriptions.tell(tenant, change),
     get isDraining() {
       return isDraining;
+    },
+    get inFlight() {
+      return http.inFlight();
     },
     gauges() {
       const answered = [...byStatus].map(

@@ -6,13 +6,20 @@
 import type { IncomingMessage } from 'node:http';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
 import type { ToolContract } from '../../shared/tools/contract.ts';
+import type { AnswerPlainCall } from './answer-plain-call.ts';
 import { authenticate, type AuthenticatePorts } from './authenticate.ts';
 import { isPostOfJson, type RequestRecord, type Route } from './http.ts';
 import { findMismatch } from './header-params.ts';
 import { abilitiesOf, eraOf, Message, sessionOf } from './mcp-message.ts';
 import type { Mcp } from './mcp.ts';
 import { send, toWebRequest, writeResponse } from './node-exchange.ts';
-import { openExchange, type Asked, type ExchangePorts } from './open-exchange.ts';
+import {
+  openExchange,
+  type Asked,
+  type ExchangePorts,
+  type KnownSession,
+} from './open-exchange.ts';
+import type { FindPlainCall, PlainCall } from './plain-call.ts';
 import { isAnswer } from './questions.ts';
 import { BodyTooLarge, ClientGone, readJson } from './request-body.ts';
 import { httpError, type HttpAnswer, type RequestId } from './respond.ts';
@@ -23,6 +30,8 @@ const maxBodyBytes = 4_194_304;
 
 export interface McpRoutePorts extends AuthenticatePorts, ExchangePorts {
   readonly mcp: Mcp;
+  /** Absent: every call goes through the SDK. */
+  readonly plain?: { readonly find: FindPlainCall; readonly answer: AnswerPlainCall } | undefined;
   readonly subscriptions: Subscriptions;
   /** Names besides its own stay out of the log. */
   readonly catalog: ReadonlyMap<string, ToolContract>;
@@ -52,6 +61,8 @@ export function createMcpRoute(ports: McpRoutePorts): Route {
 async function answerMessage(body: unknown, asked: Asked, ports: McpRoutePorts): Promise<void> {
   const { request, response, record, caller } = asked;
   const { principal } = caller;
+  const plain = ports.plain?.find(body, request, principal);
+  if (plain) return answerPlain(plain, asked, ports);
   const message = Message.catch({}).parse(body);
   describe(message, record, ports);
   const era = eraOf(request, body);
@@ -62,38 +73,49 @@ async function answerMessage(body: unknown, asked: Asked, ports: McpRoutePorts):
     era === 'modern' ? findMismatch(message, { request, principal }, ports.catalog) : undefined;
   if (mismatch) return send(response, mismatch);
   const isLegacy = era === 'legacy';
-  // A modern client has no session, whatever its headers say.
-  const token = isLegacy ? sessionOf(request) : undefined;
-  const nonce = token === undefined ? undefined : await ports.sessions.check(token, principal);
-  if (token !== undefined && nonce === undefined) {
-    return send(response, sessionNotFound(message.id ?? null));
-  }
-  if (isLegacy && token === undefined && message.method === 'initialize') {
+  const session = isLegacy ? await findSession(asked, ports) : undefined;
+  if (session === 'unknown') return send(response, sessionNotFound(message.id ?? null));
+  if (isLegacy && !session && message.method === 'initialize') {
     const client = message.params?.clientInfo?.name ?? '';
     response.setHeader(
       'mcp-session-id',
       await ports.sessions.open(principal, client, abilitiesOf(message)),
     );
   }
-  if (nonce !== undefined && message.method === 'notifications/cancelled') {
-    await announce(cancelKey(nonce, message.params?.requestId), ports);
+  if (session && message.method === 'notifications/cancelled') {
+    await announce(cancelKey(session.nonce, message.params?.requestId), ports);
     return send(response, { status: 202, body: '' });
   }
-  if (nonce !== undefined && ports.questions && isAnswer(body)) {
-    await ports.questions.deliver(nonce, body);
+  if (session && ports.questions && isAnswer(body)) {
+    await ports.questions.deliver(session.nonce, body);
     return send(response, { status: 202, body: '' });
   }
   const { exchange, refusal } = openExchange(
     asked,
-    {
-      id: message.id ?? null,
-      era: isLegacy ? 'legacy' : 'modern',
-      session: token !== undefined && nonce !== undefined ? { token, nonce } : undefined,
-    },
+    { id: message.id ?? null, era: isLegacy ? 'legacy' : 'modern', session },
     ports,
   );
   const answer = await ports.mcp.answer(toWebRequest(request.headers), body, exchange);
   await writeResponse(answer, response, { refusal, stallMs: ports.stallMs });
+}
+
+async function answerPlain(call: PlainCall, asked: Asked, ports: McpRoutePorts): Promise<void> {
+  asked.record.method = 'tools/call';
+  asked.record.tool = call.name;
+  const session = call.era === 'legacy' ? await findSession(asked, ports) : undefined;
+  if (session === 'unknown') return send(asked.response, sessionNotFound(call.id));
+  await ports.plain?.answer(call, asked, session);
+}
+
+/** Of a 2025-era client alone: a modern one has none, whatever its headers say. */
+async function findSession(
+  { request, caller }: Asked,
+  { sessions }: McpRoutePorts,
+): Promise<KnownSession | 'unknown' | undefined> {
+  const token = sessionOf(request);
+  if (token === undefined) return undefined;
+  const nonce = await sessions.check(token, caller.principal);
+  return nonce === undefined ? 'unknown' : { token, nonce };
 }
 
 /** A stream that lives until the client leaves, or the ingress ends it. */

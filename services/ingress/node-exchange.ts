@@ -20,7 +20,7 @@ export function toWebRequest(headers: IncomingHttpHeaders): Request {
 }
 
 /** A client that takes anything takes both; the SDK wants to see both named. */
-function acceptOf(accept: string | undefined): string {
+export function acceptOf(accept: string | undefined): string {
   return accept === undefined || accept.includes('*/*')
     ? 'application/json, text/event-stream'
     : accept;
@@ -43,11 +43,41 @@ export function writeEvent(response: ServerResponse, message: string): void {
   response.write(`event: message\ndata: ${message}\n\n`);
 }
 
+/** The last message of such an answer, or its only one: then head and message are one write. */
+export function sendEvent(response: ServerResponse, message: string): void {
+  if (response.destroyed) return;
+  const event = `event: message\ndata: ${message}\n\n`;
+  if (!response.headersSent) {
+    response.writeHead(200, { ...eventStream, 'content-length': Buffer.byteLength(event) });
+  }
+  response.end(event);
+}
+
 const eventStream = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
 };
+
+/** As often as the SDK does it. */
+const keepAliveMs = 15_000;
+
+/** Shows a client that waits for an event, and whatever is in between, that it still may; returns the way to stop. */
+export function keepAlive(response: ServerResponse): () => void {
+  const timer = setInterval(() => {
+    if (response.destroyed || response.writableNeedDrain) return;
+    if (!response.headersSent) response.writeHead(200, eventStream);
+    response.write(': keepalive\n\n');
+  }, keepAliveMs);
+  return () => clearInterval(timer);
+}
+
+/** Once everything is written: a client that does not read it is cut off after so long without progress. */
+export function cutOffStalled(response: ServerResponse, stallMs: number): void {
+  if (response.writableLength === 0) return;
+  response.once('timeout', () => response.destroy());
+  response.setTimeout(stallMs);
+}
 
 export interface WriteOptions {
   /** Asked once, before the head goes out: the answer to give instead. */

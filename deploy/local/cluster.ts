@@ -4,6 +4,7 @@
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Redis } from 'ioredis';
+import { createAdminAccounts } from '../../shared/admin/accounts.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
 import { ingressSettings } from '../../shared/config/ingress.ts';
 import { readConfig, type Config } from '../../shared/config/setting.ts';
@@ -23,6 +24,7 @@ import {
   type Environment,
   type RedisBackend,
 } from './backends.ts';
+import { buildConsole, ensureAdmin, type FirstAdmin } from './console.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { ensureDemo, type Demo } from './demo.ts';
 import { startFleet, type Fleet } from './fleet.ts';
@@ -51,6 +53,7 @@ export interface ClusterOptions {
 
 export interface Cluster extends Pick<Fleet, 'ingresses' | 'workers' | 'startWorker'> {
   readonly demo: Demo;
+  readonly admin: FirstAdmin;
   readonly redis: string;
   readonly aws: AwsAccess;
   readonly folder: Omit<DataFolder, 'release'>;
@@ -74,9 +77,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   if (port !== undefined) await assertFree(range(port, 2 * ingresses));
   const [redis, aws] = await openBackends(folder, { ...options, onStep }, undo);
 
+  // Nobody waits for it: the page is there when it is there.
+  const building = new AbortController();
+  undo.defer(async () => building.abort());
+  void buildConsole(building.signal).catch((error: unknown) => {
+    if (!building.signal.aborted) onLoss(String(error));
+  });
   onStep('Creating tables, bucket and event bus');
   await provision(aws.access, settings);
-  const demo = await writeTenants(folder, options, { redis, aws, settings });
+  const { demo, admin } = await writeRecords(folder, options, { redis, aws, settings });
 
   onStep('Starting ingresses and workers');
   const fleet = await startFleet({
@@ -105,6 +114,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     workers: fleet.workers,
     startWorker: () => fleet.startWorker(),
     demo,
+    admin,
     redis: redis.url,
     aws: aws.access,
     folder,
@@ -137,7 +147,7 @@ async function openBackends(
   return [redis.value, aws.value];
 }
 
-async function writeTenants(
+async function writeRecords(
   folder: DataFolder,
   { tenants = [] }: ClusterOptions,
   ports: {
@@ -145,7 +155,7 @@ async function writeTenants(
     readonly aws: AwsBackend;
     readonly settings: Config<typeof clusterSettings>;
   },
-): Promise<Demo> {
+): Promise<Pick<Cluster, 'demo' | 'admin'>> {
   const { redis, aws, settings } = ports;
   const dynamo = new DynamoDBClient(aws.access);
   const connection = new Redis(redis.url, { maxRetriesPerRequest: 1 });
@@ -156,7 +166,11 @@ async function writeTenants(
       shards: settings.shards,
     };
     await applyTenants(tenants, applyPorts);
-    return await ensureDemo(folder, applyPorts);
+    const accounts = createAdminAccounts({ dynamo, table: settings.tenantsTable });
+    return {
+      demo: await ensureDemo(folder, applyPorts),
+      admin: await ensureAdmin(folder, accounts),
+    };
   } finally {
     connection.disconnect();
     dynamo.destroy();

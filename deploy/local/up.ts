@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { untilAskedToStop } from '../../shared/shutdown.ts';
 import { startCluster, type Cluster, type ClusterOptions } from './cluster.ts';
+import type { FirstAdmin } from './console.ts';
 import { writePrivate } from './data-folder.ts';
 import { callTool, toCurl } from './first-call.ts';
 import { SetupError } from './setup-error.ts';
@@ -45,7 +46,7 @@ async function serve(cluster: Cluster, serving: Serving): Promise<void> {
     const up = toUpFile(cluster);
     const first = await Promise.race([asked, cluster.broken, sayHello(up)]);
     if (typeof first === 'object') {
-      print(describe(up, first.curl, performance.now() - startedAt));
+      print(describe(up, first.curl, performance.now() - startedAt, cluster.admin));
       await writePrivate(cluster.folder.upFile, `${JSON.stringify(up, undefined, 2)}\n`);
     }
     steps.end();
@@ -83,13 +84,14 @@ function toUpFile({ ingresses, workers, demo, redis, aws }: Cluster): UpFile {
   };
 }
 
-function describe(up: UpFile, curl: string, tookMs: number): string {
+function describe(up: UpFile, curl: string, tookMs: number, admin: FirstAdmin): string {
   return [
     '',
     `  Endpoint  ${up.mcp}`,
     `  API key   ${up.apiKey}`,
     `  Tenant    ${up.tenant}, user ${up.user}`,
-    `  Admin     ${up.admin}`,
+    `  Console   ${up.admin}`,
+    `            ${admin.isNew ? `sign in with ${admin.token}` : 'its token is in admin-token in the data folder'}`,
     '',
     curl,
     '',

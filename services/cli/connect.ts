@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Redis } from 'ioredis';
 import { SetupError } from '../../deploy/local/setup-error.ts';
+import { createAdminAccounts, type AdminAccounts } from '../../shared/admin/accounts.ts';
 import { createAuditLog, type AuditLog } from '../../shared/audit/audit-log.ts';
 import { createAudit, type AuditRecord } from '../../shared/audit/audit.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
@@ -17,6 +18,7 @@ import type { CliPorts } from './ports.ts';
 export interface Connection extends ApplyPorts {
   readonly redis: Redis;
   readonly auditLog: AuditLog;
+  readonly admins: AdminAccounts;
   /** Puts an operator's decision into the tenant's audit. */
   readonly recordChange: (tenant: Pick<Tenant, 'id' | 'shard'>, change: OperatorChange) => void;
 }
@@ -70,6 +72,7 @@ export async function withCluster<Result>(
     return await work({
       redis,
       store: createTenantStore({ dynamo, table: settings.tenantsTable }),
+      admins: createAdminAccounts({ dynamo, table: settings.tenantsTable }),
       announce: createAnnouncer(redis),
       shards: settings.shards,
       onApplied: (tenant, change) =>

@@ -4,6 +4,7 @@
  * code 1.
  */
 import { Command } from 'commander';
+import { addAdminCommands } from './admins.ts';
 import { addAuditCommands } from './audit.ts';
 import { addDeadLetterCommands } from './dead-letters.ts';
 import { explainError } from './explain-error.ts';
@@ -35,6 +36,7 @@ addTenantCommands(program, ports);
 addUserCommands(program, ports);
 addKeyCommands(program, ports);
 addSessionCommands(program, ports);
+addAdminCommands(program, ports);
 addAuditCommands(program, ports);
 addVerifyCapsCommand(program, ports);
 addDeadLetterCommands(program, ports);

@@ -1,13 +1,12 @@
 /** Wires an ingress: configuration, Redis, tenant records, the queue; drains when asked to stop. */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { findPackageJSON } from 'node:module';
 // eslint-disable-next-line no-restricted-imports -- constructed here, used by shared/tenants alone
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 // eslint-disable-next-line no-restricted-imports -- constructed here, used by shared/identity alone
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Redis } from 'ioredis';
-import { z } from 'zod';
+import { openConsole } from '../../shared/admin/open-console.ts';
+import { countRefusedCalls } from '../../shared/admin/refused-calls.ts';
 import { createAuditLog } from '../../shared/audit/audit-log.ts';
 import { createAudit } from '../../shared/audit/audit.ts';
 import { ingressSettings } from '../../shared/config/ingress.ts';
@@ -34,6 +33,7 @@ import { createTenantDirectory } from '../../shared/tenants/directory.ts';
 import { subscribeTenantChanges } from '../../shared/tenants/tenant-changes.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import { createCatalog } from '../../shared/tools/catalog.ts';
+import { consoleFolder, readVersion } from '../../shared/version.ts';
 import { openAnswerChannel } from './answer-channel.ts';
 import { auditCalls, auditForbidden, auditSuspended } from './audit-calls.ts';
 import { assertAuthAllowed, type Auth } from './authenticate.ts';
@@ -94,9 +94,18 @@ async function main(): Promise<void> {
     replyChannel: replies.channel,
   };
 
-  const audit = createAudit(
-    { name, shards: config.shards, retentionDays: config.auditDays },
-    { redis: commands, log: createAuditLog({ dynamo, table: config.auditTable }), onProblem },
+  const auditLog = createAuditLog({ dynamo, table: config.auditTable });
+  const refused = countRefusedCalls(commands);
+  const audit = refused.hear(
+    createAudit(
+      { name, shards: config.shards, retentionDays: config.auditDays },
+      { redis: commands, log: auditLog, onProblem },
+    ),
+  );
+  const build = await readVersion();
+  const mesh = openConsole(
+    { ...config, name, version: build, folder: consoleFolder },
+    { redis: commands, dynamo, store, audit, auditLog, refused, log, onProblem },
   );
   const callTool = createCallTool({
     ...admissionPorts,
@@ -110,7 +119,7 @@ async function main(): Promise<void> {
     {
       ...config,
       auth,
-      version: await readVersion(),
+      version: build,
       resource: issuers && describeResource(issuers.resource, issuers.issuers),
     },
     {
@@ -120,7 +129,7 @@ async function main(): Promise<void> {
         ...rememberTokens(createTokenVerifier(issuers, { onProblem })),
         findTenant: (id) => tenants.find(id),
       },
-      callTool: auditCalls(callTool, audit),
+      callTool: auditCalls(mesh.measure(callTool), audit),
       onForbidden: (principal, tool) => auditForbidden(principal, tool, audit),
       onSuspended: (principal) => auditSuspended(principal, audit),
       tasks: createTasks({ store: taskStore, admission: admissionPorts, catalog }),
@@ -134,6 +143,7 @@ async function main(): Promise<void> {
   await subscribeTenantChanges(subscriptions, (change) => {
     directory.invalidate(change);
     tenants.invalidate(change);
+    mesh.onTenantChange(change);
     ingress.onTenantChange(change);
   });
   await subscribeChanges(subscriptions, (tenant, change) => ingress.onChange(tenant, change));
@@ -143,7 +153,9 @@ async function main(): Promise<void> {
       ...(gate.isOpen ? [] : ['no connection to Redis']),
     ],
     gauges: () => ingress.gauges(),
+    routes: mesh.routes,
   });
+  mesh.announce(() => ({ draining: ingress.isDraining, running: ingress.inFlight }));
   const addresses = { mcp: await ingress.listen(), admin: admin.url };
   process.send?.(addresses);
   log.info({ name, ...addresses }, 'ingress ready');
@@ -153,6 +165,7 @@ async function main(): Promise<void> {
   await closeInOrder(
     [
       ['requests', () => ingress.drain(config.drainMs)],
+      ['console', () => mesh.close()],
       ['audit', () => audit.close()],
       ['admin port', () => admin.close()],
       ['pressure', async () => pressure.close()],
@@ -191,11 +204,6 @@ function untilReady(redis: Redis): Promise<void> {
   return new Promise((resolve) => {
     redis.once('ready', resolve);
   });
-}
-
-async function readVersion(): Promise<string> {
-  const manifest = await readFile(findPackageJSON('..', import.meta.url) ?? '', 'utf8');
-  return z.object({ version: z.string() }).parse(JSON.parse(manifest)).version;
 }
 
 await runProcess(main);

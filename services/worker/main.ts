@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { announceProcess } from '../../shared/admin/processes.ts';
 import { createRateGate } from '../../shared/aws/buckets/rate-gate.ts';
 import { takeTokens } from '../../shared/aws/buckets/take-tokens.ts';
 import { createClientCache } from '../../shared/aws/clients.ts';
@@ -26,6 +27,7 @@ import { createLog } from '../../shared/telemetry/log.ts';
 import { observe } from '../../shared/telemetry/observe.ts';
 import { subscribeTenantChanges } from '../../shared/tenants/tenant-changes.ts';
 import { createTenantLimits } from '../../shared/usage/tenant-limits.ts';
+import { readVersion } from '../../shared/version.ts';
 import { beginOnce } from './begin-once.ts';
 import { createContext } from './create-context.ts';
 import type { HeldLease } from './held-lease.ts';
@@ -167,17 +169,24 @@ async function main(): Promise<void> {
       agent_mesh_worker_invocations: invocations,
     }),
   });
+  let draining = false;
+  const vanish = announceProcess(
+    redis,
+    { name, kind: 'worker', version: await readVersion() },
+    () => ({ draining, slots: config.slots, running: slots.running.size }),
+  );
   process.send?.({ admin: admin.url });
   log.info({ name, slots: config.slots, shards, admin: admin.url }, 'worker ready');
 
   const reason = await asked;
+  draining = true;
   log.info({ reason, running: slots.running.size }, 'worker draining');
   await closeInOrder(
     [
       ['sweeping', async () => stopSweeping()],
       ['slots', () => slots.drain(config.drainMs)],
       ['renewing', async () => stopRenewing()],
-      ['word of leaving', leave],
+      ['word of leaving', () => Promise.all([leave(), vanish()])],
       ['admin port', () => admin.close()],
       ['dead letters', async () => mirror?.close()],
       [

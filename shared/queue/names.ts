@@ -94,3 +94,19 @@ export const sessionsByUse = (shard: number, tenant: TenantId): string =>
 /** Hash, expiring: who opened each of them, and when, as JSON. */
 export const sessionFacts = (shard: number, tenant: TenantId): string =>
   `${indexPrefix(shard)}session-facts:${tenant}`;
+
+/** Hash: processes that live, each with `<valid until, epoch ms> <facts as JSON>`. */
+export const processes = `${indexPrefix(0)}processes`;
+
+/** Sorted set, expiring: tenants by the calls refused them within ten minutes, which have a number. */
+export const refusedCalls = (period: number): string => `${indexPrefix(0)}refused:${period}`;
+
+/** String, expiring: a visit of the console, by the hash of its id. */
+export const adminVisit = (hash: string): string => `${indexPrefix(0)}admin-visit:${hash}`;
+
+/** Set, expiring: the hashes of an admin's visits. */
+export const adminVisits = (name: string): string => `${indexPrefix(0)}admin-visits:${name}`;
+
+/** String, expiring: how many wrong tokens came from an address. */
+export const adminFailures = (address: string): string =>
+  `${indexPrefix(0)}admin-failures:${address}`;

@@ -2,13 +2,15 @@
  * The admin port of a process, on loopback: is it alive, is it ready, what does it count.
  * Nothing here names a tenant.
  */
-import { fastify } from 'fastify';
+import { fastify, type FastifyInstance } from 'fastify';
 
 export interface AdminPorts {
   /** Why the process should get no work now; empty if it is ready. */
   notReady(): readonly string[];
   /** Gauges by name, without labels. */
   gauges(): Readonly<Record<string, number>>;
+  /** What else is on this port, behind a guard of its own: the console. */
+  readonly routes?: (app: FastifyInstance) => Promise<void>;
 }
 
 export interface Admin {
@@ -31,6 +33,7 @@ export async function startAdmin(port: number, ports: AdminPorts): Promise<Admin
     reply.type('text/plain; version=0.0.4').send(toPrometheus(ports.gauges())),
   );
   app.setNotFoundHandler((_request, reply) => reply.status(404).send({ error: 'Not found' }));
+  if (ports.routes) await app.register(ports.routes);
   await app.listen({ host: '127.0.0.1', port });
   const address = app.server.address();
   const bound = typeof address === 'string' ? port : (address?.port ?? port);

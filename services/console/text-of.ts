@@ -1,0 +1,3 @@
+/** What to tell of an error. */
+export const textOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

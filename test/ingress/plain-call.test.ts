@@ -1,0 +1,173 @@
+/**
+ * The short path for plain calls against the SDK's: the same request at two ingresses, of which
+ * one has no short path. What a client sees of them, and what they hand on, must not differ.
+ */
+import * as fc from 'fast-check';
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { createFindPlainCall } from '../../services/ingress/plain-call.ts';
+import type { ToolCall } from '../../services/ingress/tool-call.ts';
+import { createCatalog } from '../../shared/tools/catalog.ts';
+import { draftOf, endings, oddities, type Draft } from './odd-calls.ts';
+import { aChannel, aPrincipal, keyring, post, someSessions, startIngress } from './an-ingress.ts';
+
+const shown = [
+  'content-type',
+  'cache-control',
+  'x-accel-buffering',
+  'retry-after',
+  'www-authenticate',
+  'mcp-session-id',
+  'allow',
+];
+
+/** Everything that a client can tell of an answer. */
+async function seen(response: Response): Promise<unknown> {
+  const text = await response.text();
+  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
+  return {
+    status: response.status,
+    headers: shown.map((name) => response.headers.get(name)),
+    body: isStream
+      ? text
+          .split('\n\n')
+          .map((event) =>
+            event
+              .split('\n')
+              .map((line) => (line.startsWith('data: ') ? JSON.parse(line.slice(6)) : line)),
+          )
+      : text && JSON.parse(text),
+  };
+}
+
+function heard({ signal: _signal, onProgress, onLog, ...call }: ToolCall): unknown {
+  return { ...call, onProgress: typeof onProgress, onLog: typeof onLog };
+}
+
+async function startPair() {
+  const keys = keyring();
+  const tokens = {
+    admin: keys.issue(aPrincipal('acme', { role: 'Admin' })),
+    viewer: keys.issue(aPrincipal('acme', { id: 'bob', role: 'Viewer' })),
+    other: keys.issue(aPrincipal('globex', { role: 'Admin' })),
+    nobody: `am_${'x'.repeat(43)}`,
+  };
+  const sessions = someSessions(7);
+  const world = { ending: 'text' };
+  const start = async (plainCalls?: 'through the SDK') => {
+    const log: unknown[] = [];
+    const ingress = await startIngress({
+      directory: keys.directory,
+      sessions,
+      cancellations: aChannel(),
+      tasks: {
+        get: async () => ({}),
+        update: async () => undefined,
+        cancel: async () => undefined,
+      },
+      callTool: async (call) => {
+        log.push(heard(call));
+        return endings[world.ending]?.() ?? '';
+      },
+      onForbidden: ({ user }, tool) => void log.push(['forbidden', user.id, tool]),
+      onProblem: (what) => void log.push(['problem', what]),
+      ...(plainCalls && { plainCalls }),
+    });
+    return { ...ingress, log };
+  };
+  const [short, long] = [await start(), await start('through the SDK')];
+  const initialize = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'initialize',
+    params: {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'raw', version: '1' },
+    },
+  };
+  const open = async (key: string): Promise<string> =>
+    (await post({ mcp: long.mcp, key }, initialize)).headers.get('mcp-session-id') ?? '';
+  const own = await open(tokens.admin);
+  const sessionsBy = {
+    none: undefined,
+    own,
+    forged: `${own.slice(0, -2)}xx`,
+    'of another': await open(tokens.other),
+  };
+  return { short, long, tokens, sessionsBy, world };
+}
+
+type Pair = Awaited<ReturnType<typeof startPair>>;
+
+async function ask(which: 'short' | 'long', draft: Draft, pair: Pair): Promise<unknown> {
+  const { mcp, log } = pair[which];
+  log.length = 0;
+  const headers = { ...draft.headers, 'mcp-session-id': pair.sessionsBy[draft.session] };
+  const answer = await seen(await post({ mcp, key: pair.tokens[draft.key] }, draft.body, headers));
+  return { answer, log: [...log] };
+}
+
+const aCase = fc.record({
+  era: fc.constantFrom('modern' as const, 'legacy' as const),
+  odd: fc.subarray([...oddities], { maxLength: 3 }),
+  ending: fc.oneof(fc.constant('text'), fc.constantFrom(...Object.keys(endings))),
+});
+
+describe('the short path', () => {
+  test.each(['modern', 'legacy'] as const)('is that of a plain call (%s)', async (era) => {
+    const find = createFindPlainCall(createCatalog({ diagnostics: true }));
+    const { body, headers } = draftOf(era, []);
+    const request = Object.assign(new IncomingMessage(new Socket()), { headers });
+    const own = aPrincipal('acme', { role: 'Admin' });
+    for (const id of [1, 2]) {
+      const found = find({ ...body, id }, request, own);
+      expect(found).toMatchObject({
+        id,
+        era,
+        name: 'diagnostics_echo',
+        arguments: { text: 'hello' },
+      });
+    }
+  });
+
+  test(
+    'answers as the SDK does, and hands on the same, whatever is odd about a call',
+    { timeout: 60_000 },
+    async () => {
+      const pair = await startPair();
+      await using _short = pair.short;
+      await using _long = pair.long;
+      await fc.assert(
+        fc.asyncProperty(aCase, async ({ era, odd, ending }) => {
+          pair.world.ending = ending;
+          const draft = draftOf(era, odd);
+          expect(await ask('short', draft, pair)).toEqual(await ask('long', draft, pair));
+        }),
+        {
+          numRuns: 400,
+          examples: oddities.flatMap((each) =>
+            (['modern', 'legacy'] as const).map(
+              (era) => [{ era, odd: [each], ending: 'text' }] satisfies [unknown],
+            ),
+          ),
+        },
+      );
+    },
+  );
+
+  test.each(Object.keys(endings))(
+    'tells the end of a call in the same words (%s)',
+    async (ending) => {
+      const pair = await startPair();
+      await using _short = pair.short;
+      await using _long = pair.long;
+      pair.world.ending = ending;
+      for (const era of ['modern', 'legacy'] as const) {
+        const draft = draftOf(era, []);
+        expect(await ask('short', draft, pair)).toEqual(await ask('long', draft, pair));
+      }
+    },
+  );
+});

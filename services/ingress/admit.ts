@@ -10,7 +10,7 @@ import { Fault } from '../../shared/faults.ts';
 import { keyedInvocationId, newInvocationId, type InvocationId } from '../../shared/ids.ts';
 import type { Admission } from '../../shared/queue/admission.ts';
 import type { InvocationQueue } from '../../shared/queue/invocation-queue.ts';
-import { messageVersion, type Invocation } from '../../shared/queue/invocation.ts';
+import type { Invocation } from '../../shared/queue/invocation.ts';
 import type { Gate } from '../../shared/queue/redis.ts';
 import type { RedisClock } from '../../shared/queue/redis-clock.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
@@ -25,6 +25,8 @@ export interface AdmitPorts {
   /** The reason not to take new work, if there is one. */
   readonly refusal: () => Fault | undefined;
   readonly replyChannel: string;
+  /** The version of messages to write now. */
+  readonly messageVersion: () => number;
   readonly callTimeoutMs: number;
   /** Milliseconds that a call may take whose client takes a task, and for which its result is kept. */
   readonly taskTimeoutMs: number;
@@ -37,11 +39,11 @@ const admitWithinMs = 700;
 const keyedReplyTtlMs = 24 * 60 * 60 * 1_000;
 const replyTtlMs = 20_000;
 
-export function toInvocation(call: ToolCall): Invocation {
+export function toInvocation(call: ToolCall, v: number): Invocation {
   const { principal, name, idempotencyKey, traceparent } = call;
   const { tenant, user } = principal;
   return {
-    v: messageVersion,
+    v,
     id:
       idempotencyKey === undefined
         ? newInvocationId()

@@ -35,7 +35,7 @@ export function createCallTool(ports: CallToolPorts): CallTool {
   return async (call) => {
     const contract = findTool(call, ports.catalog);
     checkArguments(call, contract);
-    const invocation = toInvocation(call);
+    const invocation = toInvocation(call, ports.messageVersion());
     const { tenant } = call.principal;
     const telling =
       call.onProgress &&

@@ -18,6 +18,7 @@ import { readSigningKeys } from '../../shared/identity/signing-secret.ts';
 import { createTokenVerifier } from '../../shared/identity/token-verifier.ts';
 import { TenantId, UserId } from '../../shared/ids.ts';
 import { subscribeChanges } from '../../shared/queue/change-events.ts';
+import { createAgreedVersion } from '../../shared/queue/agreed-version.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import { cancelChannel } from '../../shared/queue/names.ts';
 import { watchPressure } from '../../shared/queue/pressure.ts';
@@ -61,10 +62,13 @@ async function main(): Promise<void> {
   const commands = connectRedis(config.redisUrl, 'commands', log);
   const subscriptions = connectRedis(config.redisUrl, 'subscriptions', log);
   const queue = createInvocationQueue(admission, { name, leaseMs: config.leaseMs });
-  const holdShards = async () => {
+  const onProblem = (what: string, cause: unknown) => log.error({ err: cause }, what);
+  const version = createAgreedVersion(queue, config.leaseMs, onProblem);
+  const join = async () => {
     for (let shard = 0; shard < config.shards; shard += 1) await queue.hold(shard);
+    await version.announce();
   };
-  const gate = createGate(admission, holdShards, log);
+  const gate = createGate(admission, join, log);
   const asked = untilAskedToStop();
   const connected = Promise.all([gate.opened(), untilReady(commands), untilReady(subscriptions)]);
   // Without Redis this waits for ever, but not for longer than somebody wants it.
@@ -73,7 +77,6 @@ async function main(): Promise<void> {
 
   const dynamo = new DynamoDBClient({ region: config.region });
   const secrets = new SecretsManagerClient({ region: config.region, maxAttempts: 2 });
-  const onProblem = (what: string, cause: unknown) => log.error({ err: cause }, what);
   const store = createTenantStore({ dynamo, table: config.tenantsTable });
   const directory = createTenantDirectory({ store });
   const tenants = createKnownTenants(store);
@@ -92,6 +95,7 @@ async function main(): Promise<void> {
     turns: createTurns(admissionsAtOnce),
     refusal: () => pressure.refusal(),
     replyChannel: replies.channel,
+    messageVersion: () => version.current(),
   };
 
   const auditLog = createAuditLog({ dynamo, table: config.auditTable });
@@ -146,6 +150,7 @@ async function main(): Promise<void> {
     mesh.onTenantChange(change);
     ingress.onTenantChange(change);
   });
+  await version.keep(subscriptions);
   await subscribeChanges(subscriptions, (tenant, change) => ingress.onChange(tenant, change));
   const admin = await startAdmin(config.adminPort, {
     notReady: () => [
@@ -165,6 +170,7 @@ async function main(): Promise<void> {
   await closeInOrder(
     [
       ['requests', () => ingress.drain(config.drainMs)],
+      ['word of leaving', () => version.close()],
       ['console', () => mesh.close()],
       ['audit', () => audit.close()],
       ['admin port', () => admin.close()],

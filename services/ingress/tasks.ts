@@ -7,7 +7,7 @@ import { ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { Fault } from '../../shared/faults.ts';
 import { keyedInvocationId, type InvocationId } from '../../shared/ids.ts';
-import { messageVersion, type Reply } from '../../shared/queue/invocation.ts';
+import type { Reply } from '../../shared/queue/invocation.ts';
 import type { Task, TaskStore, Work } from '../../shared/tasks/task-store.ts';
 import type { Principal } from '../../shared/tenants/tenant.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
@@ -69,7 +69,7 @@ export function createTasks({ store, admission, catalog }: TasksPorts): Tasks {
         task: { afterMs: 0, capabilities },
       },
       {
-        v: messageVersion,
+        v: admission.messageVersion(),
         id: next,
         tenant: task.tenant,
         user: task.user,

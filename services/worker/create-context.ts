@@ -11,14 +11,16 @@ import type { RawContext } from './implement.ts';
 export interface ContextPorts {
   createAws(call: CallContext): TenantAws;
   openDeadLetters(lease: Lease): DeadLetterBox;
-  publish(channel: string, notice: Notice): void;
+  /** In the version `v` of messages. */
+  publish(channel: string, notice: Notice, v: number): void;
   announce(tenant: TenantId, change: Change): void;
 }
 
 export function createContext(held: HeldLease, ports: ContextPorts): RawContext {
   const { lease, signal } = held;
-  const { invocation, replyTo } = lease;
+  const { invocation } = lease;
   if (!invocation) throw new Error('Only a readable invocation has a context');
+  const publish = (notice: Notice): void => ports.publish(lease.replyTo, notice, invocation.v);
   let last = -Infinity;
   const aws = ports.createAws({
     tenant: lease.tenant,
@@ -39,10 +41,10 @@ export function createContext(held: HeldLease, ports: ContextPorts): RawContext 
     progress(progress, total, message) {
       if (!invocation.progress || progress <= last) return;
       last = progress;
-      ports.publish(replyTo, { id: lease.id, status: 'progress', progress, total, message });
+      publish({ id: lease.id, status: 'progress', progress, total, message });
     },
     log(level, data) {
-      if (client.log) ports.publish(replyTo, { id: lease.id, status: 'log', level, data });
+      if (client.log) publish({ id: lease.id, status: 'log', level, data });
     },
     announce: (change) => ports.announce(lease.tenant, change),
   };

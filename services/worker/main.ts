@@ -60,6 +60,8 @@ async function main(): Promise<void> {
         if (heldMs > 0)
           log.warn({ shard, heldMs }, 'Redis was restarted; claiming waits for old leases');
       }
+      // Before the first claim, so that nothing is written that this build does not read.
+      await queue.announce(config.slots, leaseMs);
     },
     log,
   );
@@ -110,8 +112,8 @@ async function main(): Promise<void> {
               openBox(deadLetters, { id: lease.tenant, shard: lease.shard }, (id) =>
                 records.readTenant(id),
               ),
-            publish: (channel, notice) => {
-              redis.publish(channel, encodeReply(notice)).catch(() => undefined);
+            publish: (channel, notice, v) => {
+              redis.publish(channel, encodeReply(notice, v)).catch(() => undefined);
             },
             announce: (tenant, change) => announceChange(redis, tenant, change),
           }),
@@ -160,7 +162,7 @@ async function main(): Promise<void> {
   await subscribeTenantChanges(subscriptions, (change) => limits.invalidate(change));
   const stopRenewing = renewLeases(leaseMs, upkeep);
   const stopSweeping = sweepShards(shards, upkeep);
-  const leave = await announceWorker(config, upkeep);
+  const leave = announceWorker(config, upkeep);
   const admin = await startAdmin(config.adminPort, {
     notReady: () => (gate.isOpen ? [] : ['no connection to Redis']),
     gauges: () => ({

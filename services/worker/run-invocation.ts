@@ -26,6 +26,7 @@ export interface RunPorts {
 export async function runInvocation(held: HeldLease, ports: RunPorts): Promise<Settlement> {
   const { lease, signal } = held;
   const { id, invocation } = lease;
+  if (lease.foreign) return { reply: undefined };
   if (!invocation) return faulted(lease, new Fault('internal', 'Internal error'), 'unreadable');
   if (lease.begun) return faulted(lease, unknownOutcome());
   if (lease.cancelled) return { reply: { id, status: 'cancelled' } };

@@ -33,6 +33,8 @@ export interface Slots {
 const largestClaim = 32;
 /** Between attempts after Redis failed a command. */
 const pauseMs = 100;
+/** After a claim that brought what this build cannot read: a newer worker is to take it meanwhile. */
+const stepBackMs = 500;
 /** During a hold, so that a drain need not wait for its end. */
 const longestPauseMs = 500;
 
@@ -94,6 +96,7 @@ export function startSlots(
       const { leases, heldMs } = await queue.claim(shard, reserved);
       used = leases.length;
       for (const lease of leases) void runSlot(holdLease(lease, leaseMs, sentAt));
+      if (leases.some(({ foreign }) => foreign)) return stepBackMs;
       // Fewer than asked for: nothing more can start, and the bell rings when something can.
       if (used === reserved) return 0;
       return heldMs > 0 ? Math.min(heldMs, longestPauseMs) : undefined;

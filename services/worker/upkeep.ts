@@ -45,19 +45,21 @@ export function renewLeases(leaseMs: number, ports: UpkeepPorts): () => void {
 }
 
 /**
- * Says again and again that this worker lives, and how many slots it has. Resolves once the first
- * word is out, with a function that stops it and says that the worker leaves.
+ * Says again and again that this worker lives, and how many slots it has. Returns a function that
+ * stops it and says that the worker leaves.
  */
-export async function announceWorker(
+export function announceWorker(
   options: { readonly slots: number; readonly leaseMs: number },
   { queue, gate, log }: Pick<UpkeepPorts, 'queue' | 'gate' | 'log'>,
-): Promise<() => Promise<void>> {
+): () => Promise<void> {
   const { slots, leaseMs } = options;
-  const say = async (): Promise<void> => {
-    if (gate.isOpen) await queue.announce(slots, leaseMs);
-  };
-  await say().catch((error: unknown) => log.warn({ err: error }, 'Not announced yet'));
-  const stop = every(leaseMs / 3, say, log);
+  const stop = every(
+    leaseMs / 3,
+    async () => {
+      if (gate.isOpen) await queue.announce(slots, leaseMs);
+    },
+    log,
+  );
   return async () => {
     stop();
     if (gate.isOpen) await queue.announce(slots, 0);

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { FaultCode } from '../faults.ts';
 import type { InvocationId, TenantId } from '../ids.ts';
-import { Invocation } from '../queue/invocation.ts';
+import { decodeInvocation, type Invocation } from '../queue/invocation.ts';
 
 export interface DeadLetter {
   readonly id: InvocationId;
@@ -85,7 +85,7 @@ function redact(
 
 function readInvocation(data: string): Invocation | undefined {
   try {
-    return Invocation.safeParse(JSON.parse(data)).data;
+    return decodeInvocation(data);
   } catch {
     return undefined;
   }

@@ -8,9 +8,10 @@ import type { FaultCode } from '../faults.ts';
 import type { InvocationId } from '../ids.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { toRefusal, type Admission, type AdmissionRequest } from './admission.ts';
-import { encodeReply, Invocation, messageVersion, type Reply } from './invocation.ts';
+import { decodeInvocation, encodeInvocation, encodeReply, type Reply } from './invocation.ts';
 import type { Lease } from './lease.ts';
-import { indexPrefix, workerChannel } from './names.ts';
+import { ForeignVersion, newestVersion, oldestVersion } from './message-versions.ts';
+import { indexPrefix, versionsChannel, workerChannel } from './names.ts';
 import type { ScriptName } from './scripts/compose.ts';
 import { runScript } from './scripts/run-script.ts';
 
@@ -41,7 +42,7 @@ export interface InvocationQueue {
     next: number,
     deadLetter?: Obituary,
   ): Promise<{ readonly settled: boolean; readonly leases: readonly Lease[] }>;
-  /** Hands the call back to be claimed again. False if the lease was not ours any more. */
+  /** Hands the call back to be claimed again; a foreign one as if it had never been claimed, behind the others. False if the lease was not ours any more. */
   release(lease: Lease): Promise<boolean>;
   /** Extends leases of one shard; the answers come in the same order. */
   renew(
@@ -60,8 +61,9 @@ export interface InvocationQueue {
   /** To be called on every new connection, before anything else. Resolves with the ms of a hold. */
   hold(shard: number): Promise<number>;
   /**
-   * Says for so long that this worker lives, with so many slots; 0 ms says that it leaves.
-   * Resolves with the highest version of messages that every live worker reads.
+   * Says for so long that this worker lives, with so many slots, or this ingress, with none; 0 ms says
+   * that it leaves. Resolves with the highest version of messages that every live worker and
+   * ingress reads; 0 without a live worker.
    */
   announce(slots: number, forMs: number): Promise<number>;
   /** Throws dead letters away. Resolves with how many there were. */
@@ -127,7 +129,7 @@ export function createInvocationQueue(
         user.id,
         invocation.id,
         invocation.tool,
-        JSON.stringify(invocation),
+        encodeInvocation(invocation),
         request.replyTo,
         request.replyTtlMs,
         request.fingerprint,
@@ -167,8 +169,8 @@ export function createInvocationQueue(
 
     begin: ({ shard, tenant, id, token }) => run('begin', Answer.begin, shard, [tenant, id, token]),
 
-    async settle({ shard, tenant, id, token }, reply, next, deadLetter) {
-      const text = encodeReply(reply);
+    async settle({ shard, tenant, id, token, invocation }, reply, next, deadLetter) {
+      const text = encodeReply(reply, invocation?.v ?? oldestVersion);
       const [outcome, now, taken] = await run('settle', Answer.settle, shard, [
         tenant,
         id,
@@ -184,8 +186,9 @@ export function createInvocationQueue(
       return { settled: outcome === 'settled', leases: toLeases(shard, now, taken) };
     },
 
-    async release({ shard, tenant, id, token }) {
-      return (await run('release', Answer.release, shard, [tenant, id, token])) === 1;
+    async release({ shard, tenant, id, token, foreign }) {
+      const args = [tenant, id, token, foreign ? 1 : 0];
+      return (await run('release', Answer.release, shard, args)) === 1;
     },
 
     renew: (shard, leases) =>
@@ -226,7 +229,13 @@ export function createInvocationQueue(
     },
 
     announce: (slots, forMs) =>
-      run('announce', Answer.announce, 0, [name, slots, messageVersion, Math.ceil(forMs)]),
+      run('announce', Answer.announce, 0, [
+        name,
+        slots,
+        newestVersion,
+        Math.ceil(forMs),
+        versionsChannel,
+      ]),
 
     discard: ({ id, shard }, ids) => run('discard', Answer.discard, shard, [id, ...ids]),
   };
@@ -248,7 +257,7 @@ function toLease(
   for (let i = 0; i < fields.length; i += 2) job.set(fields[i] ?? '', fields[i + 1] ?? '');
   return {
     ...identity,
-    invocation: parseInvocation(job.get('data')),
+    ...readInvocation(job.get('data') ?? ''),
     replyTo: job.get('replyTo') ?? '',
     sequence: Number(job.get('sequence')),
     attempt: Number(job.get('ats')),
@@ -258,10 +267,10 @@ function toLease(
   };
 }
 
-function parseInvocation(data: string | undefined): Invocation | undefined {
+function readInvocation(data: string): Pick<Lease, 'invocation' | 'foreign'> {
   try {
-    return Invocation.safeParse(JSON.parse(data ?? '')).data;
-  } catch {
-    return undefined;
+    return { invocation: decodeInvocation(data), foreign: false };
+  } catch (error) {
+    return { invocation: undefined, foreign: error instanceof ForeignVersion };
   }
 }

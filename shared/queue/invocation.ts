@@ -1,6 +1,6 @@
 /**
  * The messages on the queue: an `Invocation` down, a `Reply` or `Progress` up.
- * Each carries a version and is parsed on arrival.
+ * Each carries a version (`message-versions.ts`) and is parsed on arrival.
  *
  * A reply is a header as JSON, a newline, and for a completed call the finished
  * `CallToolResult` as JSON, which the ingress passes through unparsed.
@@ -8,9 +8,7 @@
 import { z } from 'zod';
 import { FaultRecord } from '../faults.ts';
 import { InvocationId, TenantId, UserId } from '../ids.ts';
-
-/** The version this build writes and reads. */
-export const messageVersion = 1;
+import { readMessage, writeMessage } from './message-versions.ts';
 
 /** What a tool that converses with the client may know of it. */
 export const ClientSide = z.object({
@@ -27,7 +25,8 @@ export type ClientSide = z.output<typeof ClientSide>;
 
 /** One call as a message. What admission adds (sequence number, deadline, reply channel) is in its lease. */
 export const Invocation = z.object({
-  v: z.literal(messageVersion),
+  /** The version that it travels in, and its reply too: whoever waits for one reads the other. */
+  v: z.number(),
   id: InvocationId,
   tenant: TenantId,
   user: UserId,
@@ -45,18 +44,16 @@ export const Invocation = z.object({
 export type Invocation = z.output<typeof Invocation>;
 
 const ReplyHeader = z.discriminatedUnion('status', [
-  z.object({ v: z.literal(1), id: InvocationId, status: z.literal('completed') }),
-  z.object({ v: z.literal(1), id: InvocationId, status: z.literal('faulted'), fault: FaultRecord }),
-  z.object({ v: z.literal(1), id: InvocationId, status: z.literal('cancelled') }),
+  z.object({ id: InvocationId, status: z.literal('completed') }),
+  z.object({ id: InvocationId, status: z.literal('faulted'), fault: FaultRecord }),
+  z.object({ id: InvocationId, status: z.literal('cancelled') }),
   z.object({
-    v: z.literal(1),
     id: InvocationId,
     status: z.literal('expired'),
     /** True if a tool that must run at most once had begun: its outcome is unknown. */
     begun: z.boolean().default(false),
   }),
   z.object({
-    v: z.literal(1),
     id: InvocationId,
     status: z.literal('progress'),
     progress: z.number(),
@@ -64,7 +61,6 @@ const ReplyHeader = z.discriminatedUnion('status', [
     message: z.string().optional(),
   }),
   z.object({
-    v: z.literal(1),
     id: InvocationId,
     status: z.literal('log'),
     level: z.string(),
@@ -99,15 +95,25 @@ export interface LogNotice {
 /** What is heard of a call before its reply. */
 export type Notice = Progress | LogNotice;
 
-export function encodeReply(reply: Reply | Notice): string {
-  if (reply.status !== 'completed') return `${JSON.stringify({ v: messageVersion, ...reply })}\n`;
-  const { result, ...header } = reply;
-  return `${JSON.stringify({ v: messageVersion, ...header })}\n${result}`;
+export function encodeInvocation(invocation: Invocation): string {
+  return writeMessage('invocation', invocation.v, invocation);
 }
 
-/** @throws {z.ZodError} or {SyntaxError} if the text is not a message of a version this build reads. */
+/** @throws {ForeignVersion} if it is for other builds; {z.ZodError} or {SyntaxError} if it is damaged. */
+export function decodeInvocation(text: string): Invocation {
+  return Invocation.parse(readMessage('invocation', text));
+}
+
+/** @param v the version of the invocation */
+export function encodeReply(reply: Reply | Notice, v: number): string {
+  if (reply.status !== 'completed') return `${writeMessage('reply', v, { ...reply })}\n`;
+  const { result, ...header } = reply;
+  return `${writeMessage('reply', v, header)}\n${result}`;
+}
+
+/** @throws {ForeignVersion} if it is for other builds; {z.ZodError} or {SyntaxError} if it is damaged. */
 export function decodeReply(text: string): Reply | Notice {
   const end = text.indexOf('\n');
-  const header = ReplyHeader.parse(JSON.parse(text.slice(0, end)));
+  const header = ReplyHeader.parse(readMessage('reply', text.slice(0, end)));
   return header.status === 'completed' ? { ...header, result: text.slice(end + 1) } : header;
 }

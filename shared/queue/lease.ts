@@ -8,8 +8,10 @@ export interface Lease {
   readonly id: InvocationId;
   /** Fences the settlement: unique per attempt. */
   readonly token: string;
-  /** Undefined if the message is of a version this build does not read, or damaged. */
+  /** Undefined if the message is for other builds, or damaged. */
   readonly invocation: Invocation | undefined;
+  /** True if the message is of a version that other builds read: this one must hand it back. */
+  readonly foreign: boolean;
   /** Where the first waiter hears progress. */
   readonly replyTo: string;
   /** Order of admission: µs of Redis time, strictly increasing per tenant. */

@@ -30,8 +30,8 @@ export const indexSuffixes = {
   run: 'run',
   /** Stream, bounded: what happened to leases, see `lease-record.ts`. */
   leases: 'leases',
-  /** Hash: live workers, each with `<valid until, epoch ms> <highest message version it reads>`. */
-  workers: 'workers',
+  /** Hash: live workers and ingresses, each with `<valid until, epoch ms> <highest message version it reads> <slots>`. */
+  readers: 'readers',
 } as const;
 
 /** What follows the index prefix and takes a subject. */
@@ -70,6 +70,9 @@ export const replyChannel = (ingress: string): string => `mesh:reply:${ingress}`
 
 /** Where a worker hears that a call it runs was cancelled: `<tenant>/<id>`. */
 export const workerChannel = (worker: string): string => `mesh:worker:${worker}`;
+
+/** Where every ingress hears which version of messages every live process reads. */
+export const versionsChannel = 'mesh:versions';
 
 /** Where every process hears that a tenant's record, users or keys changed: the tenant's id. */
 export const tenantsChannel = 'mesh:tenants';

@@ -1,7 +1,8 @@
 /** Tenants and calls for tests of the queue; a test states only what it is about. */
 import { InvocationId, UserId, newInvocationId } from '../../shared/ids.ts';
 import type { AdmissionRequest } from '../../shared/queue/admission.ts';
-import { messageVersion, type Reply } from '../../shared/queue/invocation.ts';
+import type { Reply } from '../../shared/queue/invocation.ts';
+import { newestVersion } from '../../shared/queue/message-versions.ts';
 import type { InvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import type { Lease } from '../../shared/queue/lease.ts';
 import { Tenant, User, type Limits } from '../../shared/tenants/tenant.ts';
@@ -48,7 +49,7 @@ export function aCall(tenant: Tenant, given: ACall = {}): AdmissionRequest {
     tenant,
     user,
     invocation: {
-      v: messageVersion,
+      v: newestVersion,
       id,
       tenant: tenant.id,
       user: UserId.parse(user.id),

@@ -134,7 +134,7 @@ export class Model {
     const final =
       reply.status === 'completed' ||
       (reply.status === 'faulted' && reply.fault.retryAfterMs === undefined);
-    this.conclude(call, token, final || call.begun !== undefined, encodeReply(reply));
+    this.conclude(call, token, final || call.begun !== undefined, encodeReply(reply, 1));
     this.arm(tenant);
     return true;
   }

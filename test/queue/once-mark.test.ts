@@ -24,6 +24,7 @@ function begin(token: string, replay?: number) {
     invocation: { ...invocation, ...(replay === undefined ? {} : { replay }) },
     replyTo: '',
     sequence: 1,
+    foreign: false,
     attempt: 1,
     begun: false,
     cancelled: false,

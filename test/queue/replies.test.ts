@@ -59,11 +59,11 @@ describe('waiting for a reply', () => {
     const say = (progress: number) =>
       redis.raw.publish(
         replies.channel,
-        encodeReply({ id, status: 'progress', progress, total: 2, message: 'half way' }),
+        encodeReply({ id, status: 'progress', progress, total: 2, message: 'half way' }, 1),
       );
     await say(1);
     await say(2);
-    await redis.raw.publish(replies.channel, encodeReply(done({ id })));
+    await redis.raw.publish(replies.channel, encodeReply(done({ id }), 1));
     await waiting.reply;
     expect(heard).toMatchObject([{ progress: 1, message: 'half way' }, { progress: 2 }]);
 
@@ -71,7 +71,7 @@ describe('waiting for a reply', () => {
     const next = newInvocationId();
     const later = replies.expect(0, next);
     await say(3);
-    await redis.raw.publish(replies.channel, encodeReply(done({ id: next })));
+    await redis.raw.publish(replies.channel, encodeReply(done({ id: next }), 1));
     await later.reply;
     expect(heard).toHaveLength(2);
   });
@@ -82,7 +82,7 @@ describe('waiting for a reply', () => {
     const waiting = replies.expect(0, id);
     const strange = ['', 'no json\n', `{"v":2,"id":"${id}","status":"completed"}\n{}`, '{"v":1}\n'];
     for (const text of strange) await redis.raw.publish(replies.channel, text);
-    await redis.raw.publish(replies.channel, encodeReply(done({ id })));
+    await redis.raw.publish(replies.channel, encodeReply(done({ id }), 1));
     expect(await waiting.reply).toMatchObject({ id, status: 'completed' });
   });
 
@@ -92,7 +92,7 @@ describe('waiting for a reply', () => {
     replies.expect(0, damaged);
     const waiting = replies.expect(0, sound);
     await redis.raw.set(storedReply(0, damaged), 'token \nnonsense');
-    await redis.raw.set(storedReply(0, sound), `token \n${encodeReply(done({ id: sound }))}`);
+    await redis.raw.set(storedReply(0, sound), `token \n${encodeReply(done({ id: sound }), 1)}`);
     subscriptions.disconnect(true);
     expect(await waiting.reply).toMatchObject({ id: sound, status: 'completed' });
   });
@@ -105,7 +105,7 @@ describe('waiting for a reply', () => {
     const replies = await createReplies({ name: 'in', commands: own, subscriptions, log: silent });
     const id = newInvocationId();
     const waiting = replies.expect(0, id);
-    await own.set(storedReply(0, id), `token \n${encodeReply(done({ id }))}`);
+    await own.set(storedReply(0, id), `token \n${encodeReply(done({ id }), 1)}`);
     await server.kill();
     await server.start();
     expect(await waiting.reply).toMatchObject({ id, status: 'completed' });

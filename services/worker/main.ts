@@ -1,6 +1,5 @@
 /** Wires a worker: configuration, Redis, AWS, slots; drains when asked to stop. */
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { announceProcess } from '../../shared/admin/processes.ts';
@@ -17,7 +16,7 @@ import { sensitiveOf, timeoutOf } from '../../shared/dead-letters/known-tools.ts
 import { createDeadLetterMirror } from '../../shared/dead-letters/mirror.ts';
 import { encodeReply } from '../../shared/queue/invocation.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
-import { bell } from '../../shared/queue/names.ts';
+import { createBell } from '../../shared/queue/bell.ts';
 import { connectRedis, createGate } from '../../shared/queue/redis.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import { closeInOrder, runProcess, untilAskedToStop } from '../../shared/shutdown.ts';
@@ -36,8 +35,8 @@ import { startSlots } from './slots.ts';
 import { findTools } from './tools.ts';
 import { announceWorker, hearCancels, renewLeases, sweepShards } from './upkeep.ts';
 
-/** How long an idle worker waits for the bell before it looks by itself. */
-const bellTimeoutSeconds = 5;
+/** How long an idle worker waits for the bell before it looks by itself, in leases. */
+const bellWait = 1 / 4;
 
 async function main(): Promise<void> {
   const asked = untilAskedToStop();
@@ -140,6 +139,12 @@ async function main(): Promise<void> {
       ? undefined
       : createDeadLetterMirror({ sqs, queueUrl: config.deadLetterQueue, sensitiveOf, log });
 
+  const bells = waiting.map((connection, shard) =>
+    createBell({
+      ...{ shard, name, waiting: connection, queue, commands: redis, log },
+      waitMs: leaseMs * bellWait,
+    }),
+  );
   const slots = startSlots(
     { slots: config.slots, shards, leaseMs },
     {
@@ -148,11 +153,7 @@ async function main(): Promise<void> {
       run,
       log,
       onDeadLetter: (lease, obituary) => mirror?.send(lease, obituary),
-      async waitForBell(shard) {
-        const connection = waiting[shard];
-        if (connection?.status !== 'ready') await sleep(100);
-        else await connection.blpop(bell(shard), bellTimeoutSeconds);
-      },
+      bells,
     },
   );
   const upkeep = { queue, gate, running: slots.running, log };

@@ -2,6 +2,8 @@
 export interface SlotPool {
   /** Resolves with 1 to `most` slots, as soon as any are free. */
   reserve(most: number): Promise<number>;
+  /** As many as are free now, 0 to `most`. */
+  reserveNow(most: number): number;
   giveBack(slots: number): void;
   /** Resolves once every slot is free. */
   allFree(): Promise<void>;
@@ -15,13 +17,18 @@ export function createSlotPool(size: number): SlotPool {
     while (!enough()) await changed();
   };
 
+  const reserveNow = (most: number): number => {
+    const reserved = Math.min(free, most);
+    free -= reserved;
+    return reserved;
+  };
+
   return {
     async reserve(most) {
       await until(() => free > 0);
-      const reserved = Math.min(free, most);
-      free -= reserved;
-      return reserved;
+      return reserveNow(most);
     },
+    reserveNow,
     giveBack(slots) {
       free += slots;
       const woken = waiting;

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lease } from '../../shared/queue/lease.ts';
 import type { InvocationQueue, Obituary } from '../../shared/queue/invocation-queue.ts';
+import type { Bell } from '../../shared/queue/bell.ts';
 import type { Gate } from '../../shared/queue/redis.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import { holdLease, instant, type HeldLease } from './held-lease.ts';
@@ -14,8 +15,8 @@ import { createSlotPool } from './slot-pool.ts';
 export interface SlotPorts {
   readonly queue: InvocationQueue;
   readonly gate: Gate;
-  /** Resolves when the shard may have work, or after a few seconds anyway. */
-  waitForBell(shard: number): Promise<void>;
+  /** One for each shard. */
+  readonly bells: readonly Bell[];
   run(held: HeldLease): Promise<Settlement>;
   /** Hears of every call that has just become a dead letter. */
   onDeadLetter?(lease: Lease, obituary: Obituary): void;
@@ -31,6 +32,11 @@ export interface Slots {
 
 /** One claim brings at most this many calls, so that no worker takes a whole burst from the others. */
 const largestClaim = 32;
+/**
+ * A claim at the bell brings at most this many: if the worker is stopped meanwhile, they wait for the end
+ * of the lease. And it leaves slots to the other shards.
+ */
+const largestClaimAtBell = 4;
 /** Between attempts after Redis failed a command. */
 const pauseMs = 100;
 /** After a claim that brought what this build cannot read: a newer worker is to take it meanwhile. */
@@ -43,7 +49,8 @@ export function startSlots(
   ports: SlotPorts,
 ): Slots {
   const { leaseMs } = options;
-  const { queue, gate, log } = ports;
+  const { queue, gate, bells, log } = ports;
+  const atBell = Math.min(largestClaimAtBell, Math.floor(options.slots / bells.length / 2));
   const running = new Map<string, HeldLease>();
   const stopping = new AbortController();
   const pool = createSlotPool(options.slots);
@@ -86,31 +93,33 @@ export function startSlots(
     pool.giveBack(1);
   };
 
-  /** Claims once. Resolves with the ms to wait for before the next claim, undefined for the bell. */
-  const claim = async (shard: number): Promise<number | undefined> => {
-    const reserved = await pool.reserve(largestClaim);
+  /** Claims once. Resolves with what is next: the bell, or another claim after so many ms. */
+  const claim = async (shard: number, bell: Bell | undefined): Promise<'bell' | number> => {
+    await bell?.opened(stopping.signal);
+    const reserved = bell ? pool.reserveNow(atBell) : await pool.reserve(largestClaim);
     let used = 0;
     try {
       if (stopping.signal.aborted) return 0;
       const sentAt = instant();
-      const { leases, heldMs } = await queue.claim(shard, reserved);
+      const claimed = await (bell ? bell.claim(reserved) : queue.claim(shard, reserved));
+      const { leases, heldMs } = claimed;
       used = leases.length;
       for (const lease of leases) void runSlot(holdLease(lease, leaseMs, sentAt));
       if (leases.some(({ foreign }) => foreign)) return stepBackMs;
+      if (heldMs > 0) return Math.min(heldMs, longestPauseMs);
       // Fewer than asked for: nothing more can start, and the bell rings when something can.
-      if (used === reserved) return 0;
-      return heldMs > 0 ? Math.min(heldMs, longestPauseMs) : undefined;
+      return used < reserved ? 'bell' : 0;
     } finally {
       pool.giveBack(reserved - used);
     }
   };
 
   const claimLoop = async (shard: number): Promise<void> => {
+    let next: 'bell' | number = 0;
     while (!stopping.signal.aborted) {
       await gate.opened(stopping.signal);
-      const waitMs = await claim(shard);
-      if (waitMs === undefined) await ports.waitForBell(shard);
-      else if (waitMs > 0) await sleep(waitMs);
+      next = await claim(shard, next === 'bell' ? bells[shard] : undefined);
+      if (next !== 'bell' && next > 0) await sleep(next);
     }
   };
 
@@ -131,6 +140,8 @@ export function startSlots(
     running,
     async drain(ms) {
       stopping.abort(new Error('draining'));
+      // Without Redis they end by themselves.
+      for (const bell of bells) void bell.wake().catch(() => undefined);
       const hurry = setTimeout(() => {
         for (const held of running.values()) held.stop('draining');
       }, ms);

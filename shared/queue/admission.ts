@@ -1,7 +1,7 @@
 /** What an ingress asks of the queue when it wants a call accepted, and what it may hear. */
 import { Fault } from '../faults.ts';
 import type { Tenant, User } from '../tenants/tenant.ts';
-import type { Invocation } from './invocation.ts';
+import { encodeInvocation, type Invocation } from './invocation.ts';
 
 export interface AdmissionRequest {
   readonly tenant: Tenant;
@@ -29,6 +29,30 @@ export type Admission =
   /** Ended before under the same idempotency key. */
   | { readonly outcome: 'replied'; readonly now: number; readonly reply: string }
   | { readonly outcome: 'refused'; readonly now: number; readonly fault: Fault };
+
+/** As `admit.lua` reads them. */
+export function encodeAdmission({
+  tenant,
+  user,
+  invocation,
+  ...request
+}: AdmissionRequest): string[] {
+  const { limits, weight, version } = tenant;
+  const { concurrency, backlog, backlogBytes, requestsPerMinute, userRequestsPerMinute } = limits;
+  const { admitBy, timeoutMs, cost, replyTtlMs, replays } = request;
+  const perTool = limits.tools[invocation.tool] ?? '';
+  return [
+    tenant.id,
+    `${concurrency} ${weight} ${version} ${backlog} ${backlogBytes} ${requestsPerMinute} ${userRequestsPerMinute}`,
+    user.id,
+    invocation.id,
+    invocation.tool,
+    encodeInvocation(invocation),
+    request.replyTo,
+    request.fingerprint,
+    `${admitBy} ${timeoutMs} ${cost} ${replyTtlMs} ${replays ? 1 : 0} ${perTool}`,
+  ];
+}
 
 /** The refusals of `admit.lua`, each with what to do about it. */
 export function toRefusal(outcome: string, waitMs: number, tenant: Tenant, tool: string): Fault {

@@ -7,10 +7,11 @@ import { z } from 'zod';
 import type { FaultCode } from '../faults.ts';
 import type { InvocationId } from '../ids.ts';
 import type { Tenant } from '../tenants/tenant.ts';
-import { toRefusal, type Admission, type AdmissionRequest } from './admission.ts';
-import { decodeInvocation, encodeInvocation, encodeReply, type Reply } from './invocation.ts';
-import type { Lease } from './lease.ts';
-import { ForeignVersion, newestVersion, oldestVersion } from './message-versions.ts';
+import { encodeAdmission, toRefusal, type Admission, type AdmissionRequest } from './admission.ts';
+import { gather } from './batch.ts';
+import { encodeReply, type Reply } from './invocation.ts';
+import { JobFields, readLease, type Lease } from './lease.ts';
+import { newestVersion, oldestVersion } from './message-versions.ts';
 import { indexPrefix, versionsChannel, workerChannel } from './names.ts';
 import type { ScriptName } from './scripts/compose.ts';
 import { runScript } from './scripts/run-script.ts';
@@ -31,8 +32,8 @@ export interface Claimed {
 
 export interface InvocationQueue {
   admit(request: AdmissionRequest): Promise<Admission>;
-  /** Takes up to `n` calls of a shard, in fair order. */
-  claim(shard: number, n: number): Promise<Claimed>;
+  /** Takes up to `n` calls of a shard, in fair order; over a connection of its own, if one is given. */
+  claim(shard: number, n: number, over?: Redis): Promise<Claimed>;
   /** Marks that a once-tool is about to start: 'lost' without the lease, 'unknown' if it had begun before. */
   begin(lease: Lease): Promise<'begun' | 'lost' | 'unknown'>;
   /** Ends the call if the lease is still ours, and brings up to `next` further calls either way. With an obituary it becomes a dead letter. */
@@ -59,7 +60,7 @@ export interface InvocationQueue {
   /** Makes new limits hold for every start from now on. False if newer ones are there. */
   setLimits(tenant: Tenant): Promise<boolean>;
   /** To be called on every new connection, before anything else. Resolves with the ms of a hold. */
-  hold(shard: number): Promise<number>;
+  hold(shard: number, over?: Redis): Promise<number>;
   /**
    * Says for so long that this worker lives, with so many slots, or this ingress, with none; 0 ms says
    * that it leaves. Resolves with the highest version of messages that every live worker and
@@ -70,6 +71,16 @@ export interface InvocationQueue {
   discard(tenant: Pick<Tenant, 'id' | 'shard'>, ids: readonly InvocationId[]): Promise<number>;
 }
 
+interface Ending {
+  readonly lease: Lease;
+  readonly reply: Reply;
+  readonly next: number;
+  readonly deadLetter: Obituary | undefined;
+}
+
+/** So many calls are handled in one script at most, which keeps it short. */
+const mostAdmissions = 16;
+const mostSettlements = 16;
 /** So many tenants and deadlines are looked at in one sweep script, which keeps it short. */
 const sweepBatch = 50;
 
@@ -79,14 +90,14 @@ const Taken = z.array(
     z.string().brand<'TenantId'>(),
     z.string().brand<'InvocationId'>(),
     z.string(),
-    z.array(z.string()),
+    JobFields,
   ]),
 );
 const Answer = {
-  admit: z.tuple([z.string(), z.coerce.number(), z.string().optional()]),
-  claim: z.tuple([z.coerce.number(), z.number(), Taken]),
+  admit: z.tuple([z.number()], z.tuple([z.string(), z.string().optional()])),
+  claim: z.tuple([z.number(), z.number(), Taken]),
   begin: z.enum(['begun', 'lost', 'unknown']),
-  settle: z.tuple([z.enum(['settled', 'lost']), z.coerce.number(), Taken]),
+  settle: z.tuple([z.number(), Taken], z.string()),
   release: z.number(),
   renew: z.array(z.enum(['held', 'lost', 'cancelled'])),
   sweep: z.tuple([z.array(z.string()), z.array(z.string()), z.number()]),
@@ -116,36 +127,49 @@ export function createInvocationQueue(
     answer: z.ZodType<Out>,
     shard: number,
     args: readonly (string | number)[],
-  ): Promise<Out> => answer.parse(await runScript(redis, script, indexPrefix(shard), args));
+    over = redis,
+  ): Promise<Out> => answer.parse(await runScript(over, script, indexPrefix(shard), args));
 
   const toLeases = (shard: number, now: number, taken: z.output<typeof Taken>): Lease[] =>
-    taken.map(([tenant, id, token, fields]) => toLease({ shard, tenant, id, token, now }, fields));
+    taken.map(([tenant, id, token, fields]) =>
+      readLease({ shard, tenant, id, token, now }, fields),
+    );
+
+  const admissions = eachShard((shard) =>
+    gather(mostAdmissions, async (requests: readonly AdmissionRequest[]) => {
+      const args = requests.flatMap(encodeAdmission);
+      const [now, ...answers] = await run('admit', Answer.admit, shard, args);
+      return answers.map(([outcome, detail]) =>
+        outcome === 'error' ? new Error(detail) : ([now, outcome, detail] as const),
+      );
+    }),
+  );
+
+  const settlements = eachShard((shard) =>
+    gather(mostSettlements, async (endings: readonly Ending[]) => {
+      const next = endings.reduce((sum, ending) => sum + ending.next, 0);
+      const args = endings.flatMap(toSettleArgs);
+      const head = [next, nextToken(), leaseMs, name];
+      const [now, taken, ...outcomes] = await run('settle', Answer.settle, shard, [
+        ...head,
+        ...args,
+      ]);
+      const leases = toLeases(shard, now, taken);
+      return endings.map((ending, i) => {
+        const outcome = outcomes[i] ?? '';
+        const own = leases.splice(0, ending.next);
+        if (outcome === 'settled' || outcome === 'lost') {
+          return { settled: outcome === 'settled', leases: own };
+        }
+        return new Error(outcome);
+      });
+    }),
+  );
 
   return {
-    async admit({ tenant, user, invocation, ...request }) {
-      const { limits } = tenant;
-      const [outcome, now, detail = ''] = await run('admit', Answer.admit, tenant.shard, [
-        tenant.id,
-        user.id,
-        invocation.id,
-        invocation.tool,
-        encodeInvocation(invocation),
-        request.replyTo,
-        request.replyTtlMs,
-        request.fingerprint,
-        request.admitBy,
-        request.timeoutMs,
-        request.cost,
-        limits.concurrency,
-        tenant.weight,
-        tenant.version,
-        limits.backlog,
-        limits.backlogBytes,
-        limits.requestsPerMinute,
-        limits.userRequestsPerMinute,
-        limits.tools[invocation.tool] ?? '',
-        request.replays ? 1 : 0,
-      ]);
+    async admit(request) {
+      const { tenant, invocation } = request;
+      const [now, outcome, detail = ''] = await admissions(tenant.shard)(request);
       if (outcome === 'queued' || outcome === 'attached') {
         return { outcome, now, deadline: Number(detail) };
       }
@@ -157,34 +181,16 @@ export function createInvocationQueue(
       };
     },
 
-    async claim(shard, n) {
-      const [now, heldMs, taken] = await run('claim', Answer.claim, shard, [
-        n,
-        nextToken(),
-        leaseMs,
-        name,
-      ]);
+    async claim(shard, n, over) {
+      const args = [n, nextToken(), leaseMs, name];
+      const [now, heldMs, taken] = await run('claim', Answer.claim, shard, args, over);
       return { heldMs, leases: toLeases(shard, now, taken) };
     },
 
     begin: ({ shard, tenant, id, token }) => run('begin', Answer.begin, shard, [tenant, id, token]),
 
-    async settle({ shard, tenant, id, token, invocation }, reply, next, deadLetter) {
-      const text = encodeReply(reply, invocation?.v ?? oldestVersion);
-      const [outcome, now, taken] = await run('settle', Answer.settle, shard, [
-        tenant,
-        id,
-        token,
-        text,
-        next,
-        nextToken(),
-        leaseMs,
-        name,
-        isFinal(reply) ? 1 : 0,
-        deadLetter === undefined ? '' : JSON.stringify(deadLetter),
-      ]);
-      return { settled: outcome === 'settled', leases: toLeases(shard, now, taken) };
-    },
+    settle: (lease, reply, next, deadLetter) =>
+      settlements(lease.shard)({ lease, reply, next, deadLetter }),
 
     async release({ shard, tenant, id, token, foreign }) {
       const args = [tenant, id, token, foreign ? 1 : 0];
@@ -221,9 +227,9 @@ export function createInvocationQueue(
       );
     },
 
-    async hold(shard) {
+    async hold(shard, over) {
       const known = runIds.get(shard) ?? '';
-      const [heldMs, runId] = await run('hold', Answer.hold, shard, [leaseMs, known]);
+      const [heldMs, runId] = await run('hold', Answer.hold, shard, [leaseMs, known], over);
       runIds.set(shard, runId);
       return heldMs;
     },
@@ -241,36 +247,25 @@ export function createInvocationQueue(
   };
 }
 
+function eachShard<Each>(create: (shard: number) => Each): (shard: number) => Each {
+  const known = new Map<number, Each>();
+  return (shard) => {
+    const each = known.get(shard) ?? create(shard);
+    known.set(shard, each);
+    return each;
+  };
+}
+
+/** As `settle.lua` reads them. */
+function toSettleArgs({ lease, reply, deadLetter }: Ending): string[] {
+  const { tenant, id, token, invocation } = lease;
+  const text = encodeReply(reply, invocation?.v ?? oldestVersion);
+  const letter = deadLetter === undefined ? '' : JSON.stringify(deadLetter);
+  return [tenant, id, token, text, isFinal(reply) ? '1' : '0', letter];
+}
+
 /** Whether a retry under the same idempotency key is to get this reply, rather than run. */
 function isFinal(reply: Reply): boolean {
   if (reply.status === 'faulted') return reply.fault.retryAfterMs === undefined;
   return reply.status === 'completed';
-}
-
-/** Fields of a job hash as BullMQ and `admit.lua` write them. */
-function toLease(
-  taken: Pick<Lease, 'shard' | 'tenant' | 'id' | 'token'> & { readonly now: number },
-  fields: readonly string[],
-): Lease {
-  const { now, ...identity } = taken;
-  const job = new Map<string, string>();
-  for (let i = 0; i < fields.length; i += 2) job.set(fields[i] ?? '', fields[i + 1] ?? '');
-  return {
-    ...identity,
-    ...readInvocation(job.get('data') ?? ''),
-    replyTo: job.get('replyTo') ?? '',
-    sequence: Number(job.get('sequence')),
-    attempt: Number(job.get('ats')),
-    begun: job.has('begun'),
-    cancelled: job.has('cancel'),
-    remainingMs: Number(job.get('deadline')) - now,
-  };
-}
-
-function readInvocation(data: string): Pick<Lease, 'invocation' | 'foreign'> {
-  try {
-    return { invocation: decodeInvocation(data), foreign: false };
-  } catch (error) {
-    return { invocation: undefined, foreign: error instanceof ForeignVersion };
-  }
 }

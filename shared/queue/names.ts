@@ -52,6 +52,18 @@ export const leaseStream = (shard: number): string => indexPrefix(shard) + index
 
 export const bell = (shard: number): string => indexPrefix(shard) + indexSuffixes.bell;
 
+/** Sorted set: tenants with outstanding work. */
+export const busyTenants = (shard: number): string => indexPrefix(shard) + indexSuffixes.busy;
+
+/** String, expiring: how much work was last counted in a shard, as JSON. */
+export const census = (shard: number): string => `${indexPrefix(shard)}census`;
+
+/** String, expiring: while it exists nobody counts the shard anew. */
+export const censusTurn = (shard: number): string => `${indexPrefix(shard)}census-turn`;
+
+/** List of at most one entry, which wakes this idle worker alone. */
+export const ownBell = (shard: number, worker: string): string => `${bell(shard)}:${worker}`;
+
 export const deadLetters = (shard: number, tenant: TenantId): string =>
   indexPrefix(shard) + subjectSuffixes.dead + tenant;
 
@@ -97,6 +109,17 @@ export const sessionsByUse = (shard: number, tenant: TenantId): string =>
 /** Hash, expiring: who opened each of them, and when, as JSON. */
 export const sessionFacts = (shard: number, tenant: TenantId): string =>
   `${indexPrefix(shard)}session-facts:${tenant}`;
+
+/** Hash, expiring: what one session wants to be told, see `session-states.ts`. */
+export const sessionState = (shard: number, tenant: TenantId, session: string): string =>
+  `${indexPrefix(shard)}session:${tenant}:${session}`;
+
+/** Hash, expiring: how many resources each session of a tenant watches. */
+export const sessionWatches = (shard: number, tenant: TenantId): string =>
+  `${indexPrefix(shard)}session-watches:${tenant}`;
+
+/** Where every ingress hears that a session has changed or ended: its id. */
+export const sessionsChannel = 'mesh:sessions';
 
 /** Hash: processes that live, each with `<valid until, epoch ms> <facts as JSON>`. */
 export const processes = `${indexPrefix(0)}processes`;

@@ -98,8 +98,7 @@ export class Model {
   /** Starts up to `n` calls. Their tokens are the caller's to set. */
   take(n: number): Call[] {
     const taken: Call[] = [];
-    if (n < 1 || this.held) return taken;
-    while (taken.length < n) {
+    while (taken.length < n && !this.held) {
       const next = this.next();
       if (!next) break;
       const [tenant, start] = next;
@@ -129,7 +128,10 @@ export class Model {
     const call = this.calls.get(id);
     const queue = this.queue(tenant);
     const known = call?.begun === token && call.token === undefined && queue.active.has(id);
-    if (!call || (call.token !== token && !known)) return this.replies.get(id)?.by === token;
+    if (!call || (call.token !== token && !known)) {
+      this.arm(tenant);
+      return this.replies.get(id)?.by === token;
+    }
     queue.active.delete(id);
     const final =
       reply.status === 'completed' ||
@@ -203,6 +205,7 @@ export class Model {
     if (call.begun === undefined && this.removeWaiting(call)) {
       this.conclude(call, undefined, false, `{"v":1,"id":"${id}","status":"cancelled"}\n`);
       this.arm(call.tenant);
+      this.ring();
       return 'removed';
     }
     call.cancelled = true;

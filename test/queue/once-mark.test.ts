@@ -28,6 +28,7 @@ function begin(token: string, replay?: number) {
     attempt: 1,
     begun: false,
     cancelled: false,
+    waitedMs: 0,
     remainingMs: 60_000,
   };
   const held = holdLease(lease, 60_000, instant());

@@ -42,6 +42,7 @@ async function run(effect: Effect, failures: readonly Fault[], remainingMs = 60_
     invocation,
     replyTo: '',
     sequence: 1,
+    waitedMs: 0,
     foreign: false,
     attempt: 1,
     begun: false,

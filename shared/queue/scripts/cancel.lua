@@ -8,9 +8,10 @@ if not job.exists then
   return 'gone'
 end
 -- A call that had begun is ended by its next claim, which knows that its outcome is unknown.
-if not job.begun and remove(tenant, id) then
-  conclude(tenant, id, '-', '{"v":1,"id":"' .. id .. '","status":"cancelled"}\n', job)
-  arm(tenant)
+local book = open(tenant)
+if not job.begun and remove(book, id) then
+  conclude(book, id, '-', '{"v":1,"id":"' .. id .. '","status":"cancelled"}\n', job)
+  close()
   record('x', tenant, short(id))
   keep()
   return 'removed'

@@ -4,5 +4,6 @@
 -- Returns {Redis time in ms, ms until a hold ends (0 = none), list of taken calls (see take.lua)}.
 local held = redis.call('PTTL', HOLD)
 local taken = take(tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4])
+close()
 keep()
-return { whole(now), math.max(0, held), taken }
+return { now, math.max(0, held), taken }

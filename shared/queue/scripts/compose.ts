@@ -16,7 +16,6 @@ const bullScripts = join(dirname(require.resolve('bullmq')), 'scripts');
 
 /** Our name for a BullMQ transition: the file it stands in. */
 const bull = {
-  bullAdd: 'addStandardJob-9',
   bullTake: 'moveToActive-11',
   bullFinish: 'moveToFinished-14',
   bullRelease: 'moveJobFromActiveToWait-9',
@@ -26,15 +25,25 @@ type BullScript = keyof typeof bull;
 
 /** What each script is made of, in order; its own file comes last. */
 const parts = {
-  admit: ['bullAdd', 'record', 'arm', 'conclude', 'dead-letters', 'limits'],
-  claim: ['bullTake', 'record', 'arm', 'take'],
+  admit: ['record', 'book', 'conclude', 'dead-letters', 'limits', 'rates', 'add'],
+  claim: ['bullTake', 'record', 'book', 'start', 'take'],
   begin: [],
-  settle: ['bullTake', 'bullFinish', 'record', 'arm', 'take', 'conclude', 'dead-letters'],
-  release: ['bullRelease', 'record', 'arm'],
+  settle: [
+    'bullTake',
+    'bullFinish',
+    'record',
+    'book',
+    'start',
+    'take',
+    'finish',
+    'conclude',
+    'dead-letters',
+  ],
+  release: ['bullRelease', 'record', 'book'],
   renew: ['record'],
-  sweep: ['bullStalled', 'record', 'arm', 'conclude', 'remove', 'dead-letters'],
-  cancel: ['record', 'arm', 'conclude', 'remove'],
-  'set-limits': ['record', 'arm', 'limits'],
+  sweep: ['bullStalled', 'record', 'book', 'conclude', 'remove', 'dead-letters'],
+  cancel: ['record', 'book', 'conclude', 'remove'],
+  'set-limits': ['record', 'book', 'limits'],
   hold: ['record'],
   announce: ['record', 'readable'],
   discard: ['dead-letters'],

@@ -4,19 +4,18 @@
 -- ARGV  1 tenant  2 id  3 token  4 1 if it could not be read: this was no attempt, and those behind it go first
 -- Returns 1, or 0 if the lease is not ours any more.
 local tenant, id = ARGV[1], ARGV[2]
-local queue = queueOf(tenant)
+local book = open(tenant)
+local queue = book.queue
 local code = bullRelease({
   queue .. 'active', queue .. 'wait', queue .. 'stalled', queue .. 'paused', queue .. 'meta',
   queue .. 'limiter', queue .. 'prioritized', queue .. 'marker', queue .. 'events',
 }, { id, ARGV[3], queue .. id })
-if code >= 0 then
-  record('b', tenant, short(id))
-  if ARGV[4] == '1' then
-    redis.call('HINCRBY', queue .. id, 'ats', -1)
-    if redis.call('LREM', queue .. 'wait', -1, id) == 1 then redis.call('LPUSH', queue .. 'wait', id) end
-  end
+if code >= 0 and ARGV[4] == '1' then
+  redis.call('HINCRBY', queue .. id, 'ats', -1)
+  if redis.call('LREM', queue .. 'wait', -1, id) == 1 then redis.call('LPUSH', queue .. 'wait', id) end
 end
-arm(tenant)
-ring()
+recount(book)
+close()
+if code >= 0 then record('b', tenant, short(id)) end
 keep()
 return code < 0 and 0 or 1

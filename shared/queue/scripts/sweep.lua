@@ -6,7 +6,8 @@ local limit = tonumber(ARGV[1])
 local recovered, expired = {}, {}
 
 local function recover(tenant)
-  local queue = queueOf(tenant)
+  local book = open(tenant)
+  local queue = book.queue
   local nextCheck = now + REPAIR_MS
   local lost = false
   for _, id in ipairs(redis.call('LRANGE', queue .. 'active', 0, -1)) do
@@ -32,8 +33,8 @@ local function recover(tenant)
       record('l', tenant, short(id))
     end
   end
+  recount(book)
   redis.call('ZADD', BUSY, nextCheck, tenant)
-  arm(tenant)
 end
 
 local function forget(tenant, id)
@@ -53,19 +54,19 @@ local function expire(entry)
     -- It runs: its worker ends it, or the lease does. Look again soon.
     redis.call('ZADD', DEADLINES, now + 500, entry)
   else
+    local book = open(tenant)
     local begun = job.begun
-    local rest = grave(tenant, id)
-    if not remove(tenant, id) then
+    local letter = grave(tenant, id)
+    if not remove(book, id) then
       -- A stock BullMQ tool has taken it elsewhere, and what became of it nobody knows.
       forget(tenant, id)
       begun = true
     end
     local reply = '{"v":1,"id":"' .. id .. '","status":"expired","begun":' .. tostring(begun and true or false) .. '}\n'
-    conclude(tenant, id, begun and '~' or '-', reply, job)
+    conclude(book, id, begun and '~' or '-', reply, job)
     if begun then
-      bury(tenant, id, '{"code":"outcome_unknown","message":"The call was interrupted after it had begun, and its time ran out."}', rest)
+      bury(tenant, id, '{"code":"outcome_unknown","message":"The call was interrupted after it had begun, and its time ran out."}', letter)
     end
-    arm(tenant)
     expired[#expired + 1] = entry
     record('x', tenant, short(id))
   end
@@ -75,6 +76,6 @@ local due = redis.call('ZRANGEBYSCORE', BUSY, '-inf', now, 'LIMIT', 0, limit)
 for _, tenant in ipairs(due) do recover(tenant) end
 local late = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, limit)
 for _, entry in ipairs(late) do expire(entry) end
-ring()
+close()
 keep()
 return { recovered, expired, (#due == limit or #late == limit) and 1 or 0 }

@@ -87,6 +87,9 @@ export function mastersOf(redis: Redis): readonly Redis[] {
   return connection instanceof Cluster ? connection.nodes('master') : [redis];
 }
 
+/** Its connection stays ready as a whole while nodes come and go, which it tells as `+node` and `-node`. */
+export const isCluster = (connection: unknown): boolean => connection instanceof Cluster;
+
 /** Whether a connection may be used, after a check that runs on every new connection before anything else. */
 export interface Gate {
   readonly isOpen: boolean;
@@ -94,29 +97,61 @@ export interface Gate {
   opened(signal?: AbortSignal): Promise<void>;
 }
 
-/** `check` runs whenever the connection becomes ready; until it has resolved, the gate is shut. */
+/** Between checks of a cluster that lacks a node. */
+const recheckMs = 200;
+
+/**
+ * `check` runs whenever the connection becomes ready; until it has resolved, the gate is shut. It
+ * is for all shards: with a node gone, a Redis Cluster as such counts as down.
+ */
 export function createGate(redis: Redis, check: () => Promise<unknown>, log: Log): Gate {
   let isOpen = false;
+  let losses = 0;
+  let checking = false;
+  let failed = false;
   let waiting: (() => void)[] = [];
 
   const open = (): void => {
     isOpen = true;
+    failed = false;
     const resolve = waiting;
     waiting = [];
     for (const each of resolve) each();
   };
-  const onReady = (): void => {
-    check().then(open, (error: unknown) => {
-      log.error({ err: error }, 'Redis check failed');
-      // A new connection runs the check again.
-      redis.disconnect(true);
-    });
-  };
-  redis.on('ready', onReady);
-  redis.on('close', () => {
+  const shut = (): void => {
     isOpen = false;
-  });
-  if (redis.status === 'ready') onReady();
+    losses += 1;
+  };
+  const verify = async (): Promise<void> => {
+    if (checking || redis.status !== 'ready') return;
+    const lossesBefore = losses;
+    checking = true;
+    try {
+      await check();
+      if (losses === lossesBefore) return open();
+    } catch (error) {
+      if (!failed) log.error({ err: error }, 'Redis check failed');
+      failed = true;
+    } finally {
+      checking = false;
+    }
+    tryAgain();
+  };
+  const tryAgain = (): void => {
+    if (isCluster(redis)) setTimeout(() => void verify(), recheckMs).unref();
+    // A new connection runs the check again.
+    else redis.disconnect(true);
+  };
+  redis.on('ready', () => void verify());
+  redis.on('close', shut);
+  if (isCluster(redis)) {
+    // One node may be restarted, and forget, while the others keep the connection as a whole ready.
+    redis.on('-node', () => {
+      if (isOpen) tryAgain();
+      shut();
+    });
+  }
+  void verify();
 
   return {
     get isOpen() {

@@ -32,6 +32,9 @@ interface Waiter {
   readonly onNotice: ((notice: Notice) => void) | undefined;
 }
 
+/** Between attempts while a cluster looks for a node to listen on. */
+const listenAgainMs = 100;
+
 /** `name` is unique per process. `commands` reads stored replies, `subscriptions` listens. */
 export async function createReplies(ports: {
   readonly name: string;
@@ -78,13 +81,23 @@ export async function createReplies(ports: {
     if (from === channel) deliver(text);
   });
   await subscriptions.subscribe(channel);
+  const listenAgain = (): void => {
+    subscriptions.subscribe(channel).then(catchUp, (error: unknown) => {
+      log.warn({ err: error }, 'Not listening for replies yet');
+      if (subscriptions.status === 'ready') listenLater();
+    });
+  };
+  let later: NodeJS.Timeout | undefined;
+  const listenLater = (): void => {
+    later ??= setTimeout(() => {
+      later = undefined;
+      listenAgain();
+    }, listenAgainMs).unref();
+  };
   // After a restart of Redis either connection may be back first; the later one finds everything.
-  subscriptions.on('ready', () => {
-    subscriptions
-      .subscribe(channel)
-      .then(catchUp)
-      .catch((error: unknown) => log.warn({ err: error }, 'Not listening for replies yet'));
-  });
+  subscriptions.on('ready', listenAgain);
+  // A cluster that lost a node moves the subscription to another one, and does not say when.
+  for (const each of [commands, subscriptions]) each.on('-node', listenLater);
   commands.on('ready', catchUp);
 
   return {

@@ -1,10 +1,14 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
+import {
+  createInvocationQueue,
+  type InvocationQueue,
+} from '../../shared/queue/invocation-queue.ts';
+import type { Lease } from '../../shared/queue/lease.ts';
 import { readLeaseRecord } from '../../shared/queue/lease-record.ts';
 import { bell, indexPrefix, queueKey } from '../../shared/queue/names.ts';
-import { connectRedis, mastersOf } from '../../shared/queue/redis.ts';
+import { connectRedis, createGate, mastersOf } from '../../shared/queue/redis.ts';
 import { createReplies } from '../../shared/queue/replies.ts';
 import { aCall, aTenant, claimOne, done } from './calls.ts';
 import { startOwnRedis } from './own-redis.ts';
@@ -87,6 +91,84 @@ describe('eight shards on a cluster of three nodes', () => {
     expect(record.filter(({ kind }) => kind === 'granted')).toHaveLength(shards);
   }, 60_000);
 });
+
+describe('a node of a cluster that is restarted', () => {
+  test('shuts the gate until nothing can be claimed on it for a lease', async () => {
+    await using cluster = await startRedisCluster();
+    using connection = closing(connectRedis(cluster.url, 'commands', silent));
+    await once(connection.redis, 'ready');
+    const leaseMs = 60_000;
+    const queue = createInvocationQueue(connection.redis, { name: 'w', leaseMs });
+    const hold = () => Promise.all(everyShard.map((shard) => queue.hold(shard)));
+    const gate = createGate(connection.redis, hold, silent);
+    await gate.opened();
+    expect(await hold()).toEqual(everyShard.map(() => 0));
+
+    const lost = new Promise((resolve) => connection.redis.once('-node', resolve));
+    await cluster.nodes[2]?.kill();
+    await lost;
+    expect(gate.isOpen).toBe(false);
+    await cluster.nodes[2]?.start();
+    await gate.opened();
+    const claims = await Promise.all(everyShard.map((shard) => queue.claim(shard, 1)));
+    const held = claims.filter(({ heldMs }) => heldMs > 0);
+    expect(held.length).toBeGreaterThan(0);
+    expect(held.length).toBeLessThan(shards);
+  }, 30_000);
+
+  test('costs no reply that the others published meanwhile', async () => {
+    await using cluster = await startRedisCluster();
+    using connection = closing(connectRedis(cluster.url, 'commands', silent));
+    using subscriptions = closing(connectRedis(cluster.url, 'subscriptions', silent));
+    await once(connection.redis, 'ready');
+    const queue = createInvocationQueue(connection.redis, { name: 'w', leaseMs: 60_000 });
+    const gate = createGate(connection.redis, () => pingAll(queue), silent);
+    const replies = await createReplies({
+      name: 'in',
+      commands: connection.redis,
+      subscriptions: subscriptions.redis,
+      log: silent,
+    });
+    for (const [i, node] of cluster.nodes.entries()) {
+      await gate.opened();
+      const calls = everyShard.map((shard) => {
+        const tenant = { ...aTenant({ id: `t-${shard}-${i}` }), shard };
+        return aCall(tenant, { replyTo: replies.channel });
+      });
+      const heard = calls.map(({ tenant, invocation }) =>
+        replies.expect(tenant.shard, invocation.id),
+      );
+      for (const call of calls) await queue.admit(call);
+      const claims = await Promise.all(everyShard.map((shard) => queue.claim(shard, 1)));
+      await node.kill();
+      const settled = await settleSome(
+        queue,
+        claims.flatMap(({ leases }) => leases),
+      );
+      expect(settled.length).toBeGreaterThan(0);
+      const ends = await Promise.all(settled.flatMap(({ shard }) => heard[shard]?.reply ?? []));
+      expect(ends.map(({ status }) => status)).toEqual(ends.map(() => 'completed'));
+      await node.start();
+    }
+  }, 60_000);
+});
+
+const everyShard = Array.from({ length: shards }, (_, shard) => shard);
+
+/** Resolves with those on nodes that are there, which may take the connection some attempts. */
+async function settleSome(queue: InvocationQueue, leases: readonly Lease[]): Promise<Lease[]> {
+  const settled: Lease[] = [];
+  for (let attempt = 0; attempt < 20 && settled.length === 0; attempt += 1) {
+    const answers = await Promise.allSettled(
+      leases.map((lease) => queue.settle(lease, done(lease), 0)),
+    );
+    settled.push(...leases.filter((_, i) => answers[i]?.status === 'fulfilled'));
+  }
+  return settled;
+}
+
+const pingAll = (queue: InvocationQueue): Promise<unknown> =>
+  Promise.all(everyShard.map((shard) => queue.claim(shard, 0)));
 
 function closing(redis: Redis): { readonly redis: Redis } & Disposable {
   return { redis, [Symbol.dispose]: () => redis.disconnect() };

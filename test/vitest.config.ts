@@ -7,7 +7,7 @@ import { defineConfig } from 'vitest/config';
 
 const journeys = [
   'test/stdio/**/*.test.ts',
-  'test/system/{cli,up,drain}.test.ts',
+  'test/system/{cli,up,drain,upgrade}.test.ts',
   'test/ingress/{revocation,process}.test.ts',
   'test/shared/tenants/live-changes.test.ts',
   'test/usage/{cli-usage,kv-limit}.test.ts',

@@ -47,7 +47,8 @@ export function createCallTool(ports: CallToolPorts): CallTool {
       if (admission.outcome === 'replied') return toResult(stored(admission.reply));
       if (call.task?.afterMs === 0) return await ports.detach(call, invocation.id);
       telling?.start();
-      const waitMs = admission.deadline - admission.now + graceMs;
+      // In whole seconds: timers of one length share one list.
+      const waitMs = Math.ceil((admission.deadline - admission.now + graceMs) / 1_000) * 1_000;
       return await awaitResult(call, invocation, expectation, waitMs, ports);
     } finally {
       telling?.stop();

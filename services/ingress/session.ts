@@ -19,6 +19,11 @@ const Claims = z.object({
   a: z.array(z.string()).default([]),
 });
 
+type Claims = z.output<typeof Claims>;
+
+/** So many tokens of one key are remembered as good. */
+const mostVerified = 10_000;
+
 /** A token of ours is far shorter; anything longer is not worth a hash. */
 const maxTokenLength = 1_024;
 
@@ -54,6 +59,9 @@ export interface Sessions {
 }
 
 export function createSessions({ keys, store, onProblem }: SessionsPorts): Sessions {
+  /** What each key has signed is good as long as the key is at hand, and need not be computed anew. */
+  const verified = new WeakMap<SigningKey, Map<string, Claims>>();
+
   function currentKey(): SigningKey {
     const key = keys.current();
     if (key) return key;
@@ -68,10 +76,18 @@ export function createSessions({ keys, store, onProblem }: SessionsPorts): Sessi
     const [payload = '', keyId = '', mark = '', ...rest] = token.split('.');
     if (rest.length > 0 || mark === '') return undefined;
     const key = await keys.find(keyId);
-    if (!key || !isSignedBy(key, payload, mark)) return undefined;
-    const claims = toClaims(payload);
+    const claims = key && (verified.get(key)?.get(token) ?? verify(token, key, payload, mark));
     const { tenant, user } = principal;
-    return claims.t === tenant.id && claims.u === user.id ? claims.n : undefined;
+    return claims?.t === tenant.id && claims.u === user.id ? claims.n : undefined;
+  }
+
+  function verify(token: string, key: SigningKey, payload: string, mark: string) {
+    if (!isSignedBy(key, payload, mark)) return undefined;
+    const claims = toClaims(payload);
+    const known = verified.get(key) ?? new Map<string, Claims>();
+    if (known.size >= mostVerified) known.clear();
+    verified.set(key, known.set(token, claims));
+    return claims;
   }
 
   return {
@@ -117,7 +133,7 @@ export function createSessions({ keys, store, onProblem }: SessionsPorts): Sessi
   };
 }
 
-const toClaims = (payload: string): z.output<typeof Claims> =>
+const toClaims = (payload: string): Claims =>
   Claims.parse(JSON.parse(Buffer.from(payload, 'base64url').toString()));
 
 function toToken(claims: z.input<typeof Claims>, key: SigningKey): string {

@@ -2,7 +2,7 @@
  * API keys: how one is made, and what is kept of it. The key itself is shown once and stored
  * nowhere; its SHA-256 is enough to find its record, and 256 random bits need no slower hash.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { TenantId, UserId } from '../ids.ts';
 
@@ -32,7 +32,7 @@ export function newApiKey(): string {
 }
 
 export function hashApiKey(key: string): KeyHash {
-  return KeyHash.parse(createHash('sha256').update(key).digest('hex'));
+  return KeyHash.parse(hash('sha256', key, 'hex'));
 }
 
 /** How people name a key that they cannot see any more: the first digits of its hash. */

@@ -108,6 +108,7 @@ export function mayUse(
 ): boolean {
   if (needed === undefined) return true;
   const { role, permissions } = principal.user;
-  const held = new Set([...rolePermissions[role], ...permissions]);
-  return (typeof needed === 'string' ? [needed] : needed).every((each) => held.has(each));
+  const holds = (each: Permission): boolean =>
+    rolePermissions[role].includes(each) || permissions.includes(each);
+  return typeof needed === 'string' ? holds(needed) : needed.every(holds);
 }

@@ -10,10 +10,16 @@ import { startClient } from './load/start-client.ts';
 import { toTable } from './measure/table.ts';
 import { readOptions } from './options.ts';
 import { calls } from './scenarios/calls.ts';
+import { flood } from './scenarios/flood.ts';
+import { leak } from './scenarios/leak.ts';
+import { profile } from './scenarios/profile.ts';
 import type { Outcome, Scenario } from './scenarios/scenario.ts';
+import { tenants } from './scenarios/tenants.ts';
+import { tools } from './scenarios/tools.ts';
+import { workers } from './scenarios/workers.ts';
 import { installPeers } from './targets/install-peers.ts';
 
-const scenarios: readonly Scenario[] = [calls];
+const scenarios: readonly Scenario[] = [calls, tenants, workers, flood, tools, leak, profile];
 
 await main();
 
@@ -22,7 +28,7 @@ async function main(): Promise<void> {
     scenarios.map(({ name }) => name),
     process.argv.slice(2),
   );
-  await installPeers(say);
+  if (options.only.includes(calls.name)) await installPeers(say);
   const outcomes: Record<string, Outcome> = {};
   for (const scenario of scenarios.filter(({ name }) => options.only.includes(name))) {
     using client = await startClient();

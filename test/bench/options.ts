@@ -11,12 +11,20 @@ export interface BenchOptions {
   readonly rounds: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
+  readonly leakCalls: number;
+  readonly floodCalls: number;
   readonly json: string;
+  readonly profiles: string;
 }
 
 export function readOptions(scenarios: readonly string[], args: readonly string[]): BenchOptions {
   return new Command('npm run bench --')
-    .addOption(list('--only <scenarios>', 'scenarios to run', scenarios).default(scenarios, 'all'))
+    .addOption(
+      list('--only <scenarios>', 'scenarios to run', scenarios).default(
+        scenarios.filter((each) => each !== 'profile'),
+        'all but profile',
+      ),
+    )
     .addOption(
       list('--targets <names>', 'targets of calls', targetNames).default(targetNames, 'all'),
     )
@@ -25,7 +33,10 @@ export function readOptions(scenarios: readonly string[], args: readonly string[
     .option('--rounds <number>', 'interleaved rounds, of which the median counts', toNumber, 5)
     .option('--seconds <number>', 'length of one measurement', toNumber, 3)
     .option('--warm-up-seconds <number>', 'of each target, before the first round', toNumber, 20)
+    .option('--flood-calls <number>', 'calls of flood, in each of its two forms', toNumber, 20_000)
+    .option('--leak-calls <number>', 'calls of leak', toNumber, 200_000)
     .option('--json <file>', 'where the figures go', '.mesh/bench.json')
+    .option('--profiles <folder>', 'where CPU profiles go', '.mesh/profiles')
     .parse([...args], { from: 'user' })
     .opts<BenchOptions>();
 }

@@ -2,8 +2,11 @@
 import { runLoad } from './run-load.ts';
 import type { Load } from './load.ts';
 
-process.on('message', (load: Load) => {
-  void runLoad(load).then(
+let stopping = new AbortController();
+process.on('message', (load: Load | 'stop') => {
+  if (load === 'stop') return stopping.abort();
+  stopping = new AbortController();
+  return void runLoad(load, stopping.signal).then(
     (measured) => process.send?.({ measured }),
     (error: unknown) => process.send?.({ problem: String(error) }),
   );

@@ -1,15 +1,17 @@
 /** What a call must cost, and how we must compare with the best of the others. */
-import type { PointSummary } from './calls.ts';
+import type { PointFigures } from './calls.ts';
 import { atLeast, atMost, type Verdict } from './scenario.ts';
 
 const mesh = 'mesh';
+/** No MCP server, so it competes with none. */
+const floor = 'floor';
 const cpuLimits = { ingress: 50, worker: 20, redis: 55 };
 const leastAgainstBest = new Map([
   [16, 1.25],
   [64, 1.6],
 ]);
 
-export function callVerdicts(points: readonly PointSummary[], floor: string): readonly Verdict[] {
+export function callVerdicts(points: readonly PointFigures[]): readonly Verdict[] {
   const peers = points.filter(({ target }) => target !== mesh && target !== floor);
   return points
     .filter(({ target }) => target === mesh)
@@ -17,7 +19,7 @@ export function callVerdicts(points: readonly PointSummary[], floor: string): re
 }
 
 /** The best peer in whichever era suits it most. */
-function againstBest(ours: PointSummary, peers: readonly PointSummary[]): readonly Verdict[] {
+function againstBest(ours: PointFigures, peers: readonly PointFigures[]): readonly Verdict[] {
   const least = leastAgainstBest.get(ours.inFlight);
   const rivals = peers.filter(({ inFlight }) => inFlight === ours.inFlight);
   const [best] = [...rivals].sort((a, b) => b.callsPerSecond - a.callsPerSecond);
@@ -26,14 +28,14 @@ function againstBest(ours: PointSummary, peers: readonly PointSummary[]): readon
   return [atLeast(what, ours.callsPerSecond / best.callsPerSecond, least, ' ×')];
 }
 
-function cpuOf({ era, inFlight, cpuUs }: PointSummary): readonly Verdict[] {
+function cpuOf({ era, inFlight, cpuUs }: PointFigures): readonly Verdict[] {
   if (inFlight !== 64) return [];
   return Object.entries(cpuLimits).map(([name, most]) =>
     atMost(`CPU a call of ${name}, 64 in flight, ${era}`, cpuUs[name] ?? Number.NaN, most, ' µs'),
   );
 }
 
-function sequential(ours: PointSummary, peers: readonly PointSummary[]): readonly Verdict[] {
+function sequential(ours: PointFigures, peers: readonly PointFigures[]): readonly Verdict[] {
   const sdk = peers.find(
     ({ target, era, inFlight }) => target === 'sdk-v2' && era === ours.era && inFlight === 1,
   );

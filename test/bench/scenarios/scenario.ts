@@ -15,7 +15,10 @@ export interface BenchPorts {
 }
 
 export interface Outcome {
+  /** For people. */
   readonly rows: readonly Row[];
+  /** For programs. */
+  readonly figures: unknown;
   readonly verdicts: readonly Verdict[];
 }
 

@@ -1,4 +1,5 @@
 /** A whole cluster of ours: private Redis with an append-only file, local AWS, ingress, workers. */
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { readChildren, type Watched } from '../measure/processes.ts';
 import { startTestCluster, type TestCluster } from '../../support/cluster.ts';
@@ -6,15 +7,22 @@ import { eras, type CallShape } from '../load/load.ts';
 import type { Target } from './target.ts';
 import { writeTenants } from './write-tenants.ts';
 
-export interface MeshTarget extends Target {
+/** An ingress or a worker. */
+export interface MeshNode extends Watched {
+  readonly logFile: string;
+}
+
+export interface MeshTarget extends Target, AsyncDisposable {
   readonly cluster: TestCluster;
+  readonly nodes: readonly MeshNode[];
   /** One for each tenant. */
   readonly tokens: readonly string[];
 }
 
 export interface MeshOptions {
   readonly tenants?: number;
-  readonly workers?: number;
+  /** Settings of all processes. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const echo: CallShape = {
@@ -25,36 +33,47 @@ const echo: CallShape = {
 
 export async function startMesh({
   tenants = 1,
-  workers = 1,
+  environment,
 }: MeshOptions = {}): Promise<MeshTarget> {
   const before = await readChildren(process.pid);
   const cluster = await startTestCluster({
-    workers,
     diagnostics: true,
     // The inspector listens nowhere until a process is asked to open it.
-    environment: { NODE_OPTIONS: '--inspect-port=127.0.0.1:0' },
+    environment: { NODE_OPTIONS: '--inspect-port=127.0.0.1:0', ...environment },
   });
   const tokens = await writeTenants(cluster, tenants);
+  const nodes = nodesOf(cluster);
+  const close = async (): Promise<void> => cluster[Symbol.asyncDispose]();
   return {
     name: 'mesh',
     url: cluster.mcp,
     echo,
     eras,
-    processes: await processesOf(cluster, before),
+    processes: await processesOf(cluster, nodes, before),
     access: { tokens },
     cluster,
+    nodes,
     tokens,
-    close: async () => cluster[Symbol.asyncDispose](),
+    close,
+    [Symbol.asyncDispose]: close,
   };
+}
+
+function nodesOf({ ingresses, workers, folder }: TestCluster): readonly MeshNode[] {
+  return [...ingresses, ...workers].map(({ name, pid }) => ({
+    name: name.replace(/-0$/, ''),
+    pid,
+    logFile: join(folder.logs, `${name}.log`),
+  }));
 }
 
 async function processesOf(
   cluster: TestCluster,
+  nodes: readonly MeshNode[],
   before: readonly number[],
 ): Promise<readonly Watched[]> {
   const named = [
-    ...cluster.ingresses.map(({ name, pid }) => ({ name: name.replace(/-0$/, ''), pid })),
-    ...cluster.workers.map(({ name, pid }) => ({ name: name.replace(/-0$/, ''), pid })),
+    ...nodes.map(({ name, pid }) => ({ name, pid })),
     { name: 'redis', pid: await redisPid(cluster.redis) },
   ];
   const known = new Set([...before, ...named.map(({ pid }) => pid)]);

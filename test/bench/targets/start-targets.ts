@@ -17,9 +17,6 @@ const starters = {
 export type TargetName = keyof typeof starters;
 export const targetNames = Object.keys(starters) as readonly TargetName[];
 
-/** Neither an MCP server nor in competition: what HTTP and JSON cost alone. */
-export const floorName: TargetName = 'floor';
-
 export function startTarget(name: TargetName): Promise<Target> {
   return starters[name]();
 }

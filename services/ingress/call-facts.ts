@@ -5,7 +5,7 @@
 import type { ServerContext } from '@modelcontextprotocol/server';
 import { Fault } from '../../shared/faults.ts';
 import type { LogNotice, Progress } from '../../shared/queue/invocation.ts';
-import type { McpExchange } from './mcp-exchange.ts';
+import type { McpExchange, SessionWishes } from './mcp-exchange.ts';
 
 /**
  * Progress as notifications, if the client asked for it. A re-run starts over, and the protocol
@@ -43,13 +43,29 @@ const levels = [
   'emergency',
 ] as const;
 
-/** Log messages of the tool; the SDK knows which of them the client wants. */
+/** What a session that named no level hears. */
+const defaultLevel = 'info';
+
+/** Log messages of the tool. The SDK knows which of them a modern client wants. */
 export function forwardLog({ mcpReq }: ServerContext, exchange: McpExchange) {
+  const { wishes } = exchange;
+  // Asked before the tool runs, so that no message has to wait.
+  const least = wishes ? leastOf(wishes) : Promise.resolve(0);
+  const say = async (level: (typeof levels)[number], data: unknown): Promise<void> => {
+    if (levels.indexOf(level) < (await least) || mcpReq.signal.aborted) return;
+    await mcpReq.log(level, data ?? null);
+  };
   return ({ level, data }: LogNotice): void => {
     const known = levels.find((each) => each === level);
     if (known === undefined || mcpReq.signal.aborted || exchange.congested()) return;
-    mcpReq.log(known, data ?? null).catch(() => undefined);
+    say(known, data).catch(() => undefined);
   };
+}
+
+async function leastOf(wishes: SessionWishes): Promise<number> {
+  const named = await wishes.level().catch(() => undefined);
+  const at = levels.findIndex((level) => level === named);
+  return at === -1 ? levels.indexOf(defaultLevel) : at;
 }
 
 /** `_meta` of a request. */

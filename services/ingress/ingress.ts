@@ -5,6 +5,7 @@
 import type { TenantId } from '../../shared/ids.ts';
 import type { Change } from '../../shared/queue/change-events.ts';
 import type { TenantChange } from '../../shared/tenants/tenant-changes.ts';
+import type { SessionStates } from '../../shared/sessions/session-states.ts';
 import type { Principal } from '../../shared/tenants/tenant.ts';
 import type { ToolContract } from '../../shared/tools/contract.ts';
 import { createAnswerPlainCall } from './answer-plain-call.ts';
@@ -20,7 +21,9 @@ import type { ProtectedResource } from './protected-resource.ts';
 import { createQuestions, type AnswerChannel } from './questions.ts';
 import { createRequestStates } from './request-state.ts';
 import { createSessions, type SessionsPorts } from './session.ts';
-import { createSubscriptions } from './subscriptions.ts';
+import { createListeners } from './streams/listeners.ts';
+import { createSessionStreams } from './streams/session-streams.ts';
+import { createSubscriptions } from './streams/subscriptions.ts';
 import type { Tasks } from './tasks.ts';
 import type { CallTool } from './tool-call.ts';
 import { createToolListing } from './offers/tool-listing.ts';
@@ -41,7 +44,10 @@ export interface IngressPorts {
   /** Absent: API keys alone are accepted. */
   readonly tokens?: Tokens | undefined;
   /** The same keys and the same store at every ingress of a cluster. */
-  readonly sessions: Pick<SessionsPorts, 'keys' | 'store'>;
+  readonly sessions: Pick<SessionsPorts, 'keys' | 'store'> & {
+    /** Absent: 2025-era clients hear of changes only by asking. */
+    readonly states?: SessionStates;
+  };
   /** Absent: by the short path. Both answer alike, which a test sees from the difference. */
   readonly plainCalls?: 'through the SDK';
   readonly onRequest: (record: RequestRecord) => void;
@@ -63,6 +69,10 @@ export interface IngressOptions {
   readonly streamsPerTenant?: number;
   /** The same for all tenants. Default 1,000. */
   readonly streams?: number;
+  /** Milliseconds between signs of life on a session's stream. Default 15,000. */
+  readonly aliveMs?: number;
+  /** Milliseconds after which a session with a stream is looked at unasked. Default 20,000. */
+  readonly lookMs?: number;
   /** Milliseconds after which a call becomes a task. Default 5,000. */
   readonly taskAfterMs?: number;
   /** Milliseconds a client has to send a whole request. Default 30,000. */
@@ -86,6 +96,8 @@ export interface Ingress {
   onTenantChange(change: TenantChange): void;
   /** The same for what a worker has announced. */
   onChange(tenant: TenantId, change: Change): void;
+  /** The same for a session that has changed or ended. */
+  onSession(id: string): void;
   /** Numbers for the operator, by name. Tenants are never in them: they have no bound. */
   gauges(): Readonly<Record<string, number>>;
 }
@@ -103,7 +115,8 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
   const offers = conformance ? withConformance(meshOffers) : meshOffers;
   const states = createRequestStates(ports.sessions.keys);
   const { tasks } = ports;
-  const serverOptions = { version, logging: conformance, tasks };
+  const tellsSessions = ports.sessions.states !== undefined;
+  const serverOptions = { version, logging: conformance, tasks, tellsSessions };
   const mcp = createMcp({
     ...ports,
     ...serverOptions,
@@ -113,12 +126,16 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
     states,
   });
   const questions = ports.answers && createQuestions(ports.answers);
-  const subscriptions = createSubscriptions({
-    serve: ({ era }) => createServer(serverOptions, era),
-    mayRead: (uri, principal) => offers.mayRead(uri, principal),
+  const mayRead = (uri: string, principal: Principal) => offers.mayRead(uri, principal);
+  const listeners = createListeners({
+    mayRead,
     toolsKey: (principal) => listing.keyFor(principal),
     maxPerTenant: streamsPerTenant,
     max: streams,
+  });
+  const subscriptions = createSubscriptions({
+    serve: ({ era }) => createServer(serverOptions, era),
+    listeners,
   });
   const exchangePorts = {
     ...ports,
@@ -126,7 +143,17 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
     cancellations: createCancellations(ports.cancellations),
     questions,
     sessions: createSessions({ ...ports.sessions, onProblem: ports.onProblem }),
+    states: ports.sessions.states,
   };
+  const sessionStreams =
+    exchangePorts.states &&
+    createSessionStreams({
+      ...options,
+      ...exchangePorts,
+      states: exchangePorts.states,
+      listeners,
+      mayRead,
+    });
   const plain = {
     find: createFindPlainCall(ports.catalog),
     answer: createAnswerPlainCall({ ...exchangePorts, version }),
@@ -146,6 +173,7 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
       plain: ports.plainCalls === 'through the SDK' ? undefined : plain,
       auth,
       subscriptions,
+      streams: sessionStreams,
     }),
   });
 
@@ -158,14 +186,15 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
       isDraining = true;
       const drained = http.drain(drainMs);
       // A stream has no end of its own to wait for.
-      await subscriptions.close();
+      await listeners.close();
       await drained;
       await mcp.close();
       exchangePorts.cancellations.close();
       questions?.close();
     },
-    onTenantChange: (change) => subscriptions.onChange(change),
-    onChange: (tenant, change) => subscriptions.tell(tenant, change),
+    onTenantChange: (change) => listeners.onChange(change),
+    onChange: (tenant, change) => listeners.tell(tenant, change),
+    onSession: (id) => sessionStreams?.onSession(id),
     get isDraining() {
       return isDraining;
     },
@@ -178,7 +207,7 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
       );
       return {
         agent_mesh_ingress_in_flight: http.inFlight(),
-        agent_mesh_ingress_streams: subscriptions.size,
+        agent_mesh_ingress_streams: listeners.size,
         ...Object.fromEntries(answered),
       };
     },

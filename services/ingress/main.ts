@@ -25,6 +25,7 @@ import { watchPressure } from '../../shared/queue/pressure.ts';
 import { createRedisClock } from '../../shared/queue/redis-clock.ts';
 import { connectRedis, createGate } from '../../shared/queue/redis.ts';
 import { createReplies } from '../../shared/queue/replies.ts';
+import { createSessionStates, subscribeSessions } from '../../shared/sessions/session-states.ts';
 import { createSessionStore } from '../../shared/sessions/session-store.ts';
 import { closeInOrder, runProcess, untilAskedToStop } from '../../shared/shutdown.ts';
 import { startAdmin } from '../../shared/telemetry/admin.ts';
@@ -87,6 +88,7 @@ async function main(): Promise<void> {
   const catalog = createCatalog(config);
 
   const taskStore = createTaskStore(commands);
+  const sessionTimes = { idleMs: config.sessionIdleMs };
   const admissionPorts = {
     ...config,
     queue,
@@ -139,7 +141,11 @@ async function main(): Promise<void> {
       tasks: createTasks({ store: taskStore, admission: admissionPorts, catalog }),
       cancellations: await openCancellationChannel(cancelChannel, { commands, subscriptions }),
       answers: await openAnswerChannel(name, { commands, subscriptions }),
-      sessions: { keys, store: createSessionStore(commands, { idleMs: config.sessionIdleMs }) },
+      sessions: {
+        keys,
+        store: createSessionStore(commands, sessionTimes),
+        states: createSessionStates(commands, sessionTimes),
+      },
       onRequest: (record) => log.info(record, 'request'),
       onProblem,
     },
@@ -152,6 +158,7 @@ async function main(): Promise<void> {
   });
   await version.keep(subscriptions);
   await subscribeChanges(subscriptions, (tenant, change) => ingress.onChange(tenant, change));
+  await subscribeSessions(subscriptions, (id) => ingress.onSession(id));
   const admin = await startAdmin(config.adminPort, {
     notReady: () => [
       ...(ingress.isDraining ? ['draining'] : []),

@@ -8,6 +8,16 @@ export interface Question {
   readonly params?: unknown;
 }
 
+/** What a 2025-era client wants to be told, kept for its session. Each throws a `Fault`. */
+export interface SessionWishes {
+  /** @throws {Fault} `quota_exceeded` if the tenant's sessions watch as much as they may. */
+  watch(uri: string): Promise<void>;
+  unwatch(uri: string): Promise<void>;
+  setLevel(level: string): Promise<void>;
+  /** Undefined if the client named none. */
+  level(): Promise<string | undefined>;
+}
+
 export interface McpExchange {
   readonly principal: Principal;
   readonly era: 'modern' | 'legacy';
@@ -26,4 +36,6 @@ export interface McpExchange {
    * @throws {Fault} `tool_failed` if it answers with an error, or not in time.
    */
   readonly ask?: ((question: Question, signal: AbortSignal) => Promise<unknown>) | undefined;
+  /** Absent without a session. */
+  readonly wishes?: SessionWishes | undefined;
 }

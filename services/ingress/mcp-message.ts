@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { classifyInboundRequest } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 
+const lastLegacyVersion = '2025-11-25';
+
 const Id = z.union([z.string(), z.number()]);
 
 export const Message = z.object({
@@ -35,6 +37,13 @@ export function eraOf(request: IncomingMessage, body: unknown): 'legacy' | 'mode
     body,
   }).kind;
 }
+
+/** By its headers alone, for a request without a body. */
+export const isModern = (request: IncomingMessage): boolean =>
+  (headerOf(request, 'mcp-protocol-version') ?? '') > lastLegacyVersion;
+
+export const takesEvents = (request: IncomingMessage): boolean =>
+  /text\/event-stream|\*\/\*/.test(headerOf(request, 'accept') ?? '*/*');
 
 export const sessionOf = (request: IncomingMessage): string | undefined =>
   headerOf(request, 'mcp-session-id');

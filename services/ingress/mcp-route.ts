@@ -10,7 +10,7 @@ import type { AnswerPlainCall } from './answer-plain-call.ts';
 import { authenticate, type AuthenticatePorts } from './authenticate.ts';
 import { isPostOfJson, type RequestRecord, type Route } from './http.ts';
 import { findMismatch } from './header-params.ts';
-import { abilitiesOf, eraOf, Message, sessionOf } from './mcp-message.ts';
+import { abilitiesOf, eraOf, isModern, Message, sessionOf, takesEvents } from './mcp-message.ts';
 import type { Mcp } from './mcp.ts';
 import { send, toWebRequest, writeResponse } from './node-exchange.ts';
 import {
@@ -24,7 +24,8 @@ import { isAnswer } from './questions.ts';
 import { BodyTooLarge, ClientGone, readJson } from './request-body.ts';
 import { httpError, type HttpAnswer, type RequestId } from './respond.ts';
 import { cancelKey } from './session.ts';
-import type { Subscriptions } from './subscriptions.ts';
+import type { SessionStreams } from './streams/session-streams.ts';
+import type { Subscriptions } from './streams/subscriptions.ts';
 
 const maxBodyBytes = 4_194_304;
 
@@ -33,6 +34,8 @@ export interface McpRoutePorts extends AuthenticatePorts, ExchangePorts {
   /** Absent: every call goes through the SDK. */
   readonly plain?: { readonly find: FindPlainCall; readonly answer: AnswerPlainCall } | undefined;
   readonly subscriptions: Subscriptions;
+  /** Absent: 2025-era clients hear of changes only by asking. */
+  readonly streams?: SessionStreams | undefined;
   /** Names besides its own stay out of the log. */
   readonly catalog: ReadonlyMap<string, ToolContract>;
   /** Milliseconds without progress after which a client that does not read is cut off. */
@@ -42,20 +45,34 @@ export interface McpRoutePorts extends AuthenticatePorts, ExchangePorts {
 
 export function createMcpRoute(ports: McpRoutePorts): Route {
   return async (request, response, record) => {
-    const { headers, method } = request;
-    const closesSession = method === 'DELETE' && sessionOf(request) !== undefined;
-    if (!closesSession && !isPostOfJson(request, response)) return;
-    const caller = await authenticate(headers.authorization, ports);
+    const isOfSession = isAboutSession(request, ports);
+    if (!isOfSession && !isPostOfJson(request, response)) return;
+    const caller = await authenticate(request.headers.authorization, ports);
     record.tenant = caller.principal.tenant.id;
-    if (closesSession) {
-      const found = await ports.sessions.close(sessionOf(request) ?? '', caller.principal);
-      return send(response, found ? { status: 200, body: '' } : sessionNotFound(null));
-    }
+    if (isOfSession) return answerOfSession({ request, response, record, caller }, ports);
     const body = await parsed(request);
     if (body === malformed) return send(response, notJson);
     if (Array.isArray(body)) return send(response, noBatches);
     await answerMessage(body, { request, response, record, caller }, ports);
   };
+}
+
+/** A GET or DELETE that concerns the session itself. Modern clients have none, and nothing but POST. */
+function isAboutSession(request: IncomingMessage, { streams }: McpRoutePorts): boolean {
+  if (sessionOf(request) === undefined || isModern(request)) return false;
+  return request.method === 'DELETE' || (request.method === 'GET' && streams !== undefined);
+}
+
+async function answerOfSession(asked: Asked, ports: McpRoutePorts): Promise<void> {
+  const { request, response, caller } = asked;
+  if (request.method === 'DELETE') {
+    const found = await ports.sessions.close(sessionOf(request) ?? '', caller.principal);
+    return send(response, found ? { status: 200, body: '' } : sessionNotFound(null));
+  }
+  if (!takesEvents(request)) return send(response, notAcceptable);
+  const session = await findSession(asked, ports);
+  if (session === 'unknown') return send(response, sessionNotFound(null));
+  if (session) await ports.streams?.open(asked, session);
 }
 
 async function answerMessage(body: unknown, asked: Asked, ports: McpRoutePorts): Promise<void> {
@@ -165,6 +182,11 @@ function describe({ method, params }: Message, record: RequestRecord, ports: Mcp
 const notJson = httpError(400, {
   code: ProtocolErrorCode.ParseError,
   message: 'The body is not JSON in UTF-8',
+});
+
+const notAcceptable = httpError(406, {
+  code: ProtocolErrorCode.InvalidRequest,
+  message: 'Accept must include text/event-stream',
 });
 
 // 2025-06-18 removed them; no client of any era needs them.

@@ -32,6 +32,8 @@ export interface McpPorts extends ConversePorts {
   readonly tasks?: Tasks | undefined;
   /** Milliseconds after which a call becomes a task, for clients that take tasks. */
   readonly taskAfterMs: number;
+  /** Whether 2025-era clients hear of changes on a stream of their session. */
+  readonly tellsSessions: boolean;
   /** Whether tools may write to the client's log. */
   readonly logging: boolean;
   /** Hears of calls to tools that the principal may not use, and to unknown ones, without their name. */
@@ -39,6 +41,8 @@ export interface McpPorts extends ConversePorts {
   /** Told once of every failure whose text stays inside. */
   readonly onProblem: (what: string, cause: unknown) => void;
 }
+
+type ServerOptions = Pick<McpPorts, 'version' | 'logging' | 'tasks' | 'tellsSessions'>;
 
 export interface Mcp {
   /** Answers one parsed message. `request` carries its headers and no body. */
@@ -55,20 +59,21 @@ const listHint = { ttlMs: 60_000, cacheScope: 'private' } as const;
 /** What is stored changes at any time. */
 const freshHint = { ttlMs: 0, cacheScope: 'private' } as const;
 
-/** A server that knows no method yet. Older clients get no word of changes, and are told so. */
+/** A server that knows no method yet. */
 export function createServer(
-  { version, logging, tasks }: Pick<McpPorts, 'version' | 'logging' | 'tasks'>,
+  { version, logging, tasks, tellsSessions }: ServerOptions,
   era: McpRequestContext['era'],
 ): Server {
   const isModern = era === 'modern';
+  const tells = isModern || tellsSessions;
   return new Server(
     { name: 'agent-mesh', version },
     {
       capabilities: {
-        tools: isModern ? { listChanged: true } : {},
+        tools: tells ? { listChanged: true } : {},
         // They never change, except for the suite that wants to see it.
-        prompts: isModern && logging ? { listChanged: true } : {},
-        resources: isModern ? { subscribe: true } : {},
+        prompts: tells && logging ? { listChanged: true } : {},
+        resources: tells ? { subscribe: true } : {},
         completions: {},
         ...(isModern && tasks && { extensions: { [tasksExtension]: {} } }),
         ...(logging && { logging: {} }),
@@ -103,7 +108,7 @@ export function createMcp(ports: McpPorts): Mcp {
     if (ports.tasks && era === 'modern') addTasks(server, ports.tasks, exchange);
     return server;
   };
-  // Its bus would tell every tenant's streams: they are served by `subscriptions.ts`.
+  // Its bus would tell every tenant's streams: they are served by `streams/`.
   const handler = createMcpHandler(serve, { maxSubscriptions: 0 });
 
   return {

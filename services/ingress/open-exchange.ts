@@ -1,10 +1,11 @@
 /** What the protocol is told of one request of `/mcp`: who asks, how it may end, whom to ask back. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault } from '../../shared/faults.ts';
+import type { SessionStates } from '../../shared/sessions/session-states.ts';
 import type { Caller } from './authenticate.ts';
 import type { Cancellations } from './cancellations.ts';
 import type { RequestRecord } from './http.ts';
-import type { McpExchange } from './mcp-exchange.ts';
+import type { McpExchange, SessionWishes } from './mcp-exchange.ts';
 import { headerOf } from './mcp-message.ts';
 import { writeEvent } from './node-exchange.ts';
 import type { Questions } from './questions.ts';
@@ -23,6 +24,8 @@ export interface ExchangePorts {
   readonly sessions: Sessions;
   readonly cancellations: Cancellations;
   readonly questions: Questions | undefined;
+  /** Absent: 2025-era clients cannot say what they want to be told. */
+  readonly states?: SessionStates | undefined;
 }
 
 /** A session that was checked: the client's token, and what it names. */
@@ -48,6 +51,7 @@ export function openExchange(
     principal: caller.principal,
     era,
     ask: session && askOver(response, session, ports),
+    wishes: session && ports.states && toWishes(caller, session, ports.states),
     idempotencyKey: headerOf(request, 'idempotency-key'),
     traceparent: headerOf(request, 'traceparent'),
     congested: () => response.writableNeedDrain,
@@ -83,6 +87,26 @@ function askOver(
     }
     return questions.ask(nonce, question, (text) => writeEvent(response, text), signal);
   };
+}
+
+function toWishes(
+  { principal: { tenant } }: Caller,
+  { nonce }: KnownSession,
+  states: SessionStates,
+): SessionWishes {
+  return {
+    async watch(uri) {
+      if (await states.watch(tenant, nonce, uri).catch(unavailable)) return;
+      throw new Fault('quota_exceeded', 'Subscription limit reached. Unsubscribe from something.');
+    },
+    unwatch: (uri) => states.unwatch(tenant, nonce, uri).catch(unavailable),
+    setLevel: (level) => states.setLevel(tenant, nonce, level).catch(unavailable),
+    level: async () => (await states.read(tenant, nonce).catch(unavailable)).level,
+  };
+}
+
+function unavailable(cause: unknown): never {
+  throw new Fault('overloaded', 'Sessions cannot be read now', { retryAfterMs: 1_000, cause });
 }
 
 /** Watches for the client's cancel; returns the way to stop. */

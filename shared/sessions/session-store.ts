@@ -7,7 +7,13 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { UserId } from '../ids.ts';
 import { readLuaScript } from '../queue/lua-script.ts';
-import { sessionFacts, sessionsByUse } from '../queue/names.ts';
+import {
+  sessionFacts,
+  sessionsByUse,
+  sessionsChannel,
+  sessionState,
+  sessionWatches,
+} from '../queue/names.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 
 /** Times are epoch milliseconds by Redis' clock. */
@@ -57,15 +63,23 @@ const touchScript = readLuaScript(new URL('scripts/touch.lua', import.meta.url))
 export function createSessionStore(redis: Redis, options: SessionStoreOptions): SessionStore {
   const { idleMs } = options;
   const noteMs = options.noteMs ?? Math.min(defaultNoteMs, Math.floor(idleMs / 3));
+  /** To whoever holds a stream of theirs. */
+  const announce = (ids: readonly string[]): void => {
+    for (const id of ids) redis.publish(sessionsChannel, id).catch(() => undefined);
+  };
   return {
     async open(tenant, { id, user, client }) {
       const args = [id, user, client, idleMs, tenant.limits.sessions];
-      return z.array(z.string()).parse(await openScript.run(redis, keysOf(tenant), args));
+      const ended = z.array(z.string()).parse(await openScript.run(redis, keysOf(tenant), args));
+      announce(ended);
+      return ended;
     },
 
     async touch(tenant, id) {
       const args = [id, idleMs, noteMs];
-      return (await touchScript.run(redis, keysOf(tenant), args)) === 1;
+      const { shard } = tenant;
+      const state = [sessionState(shard, tenant.id, id), sessionWatches(shard, tenant.id)];
+      return (await touchScript.run(redis, [...keysOf(tenant), ...state], args)) === 1;
     },
 
     async list(tenant) {
@@ -89,9 +103,12 @@ export function createSessionStore(redis: Redis, options: SessionStoreOptions): 
         .multi()
         .zrem(byUse, ...ids)
         .hdel(facts, ...ids)
+        .hdel(sessionWatches(tenant.shard, tenant.id), ...ids)
+        .del(...ids.map((id) => sessionState(tenant.shard, tenant.id, id)))
         .exec();
       const [error, ended] = results?.[0] ?? [new Error('Redis gave no answer')];
       if (error) throw error;
+      announce(ids);
       return Number(ended);
     },
   };

@@ -11,7 +11,7 @@ import {
 import { Fault } from '../../../shared/faults.ts';
 import type { ToolContract } from '../../../shared/tools/contract.ts';
 import { converse, type Conversation, type ConversePorts, type Result } from '../converse.ts';
-import type { McpExchange } from '../mcp-exchange.ts';
+import type { McpExchange, SessionWishes } from '../mcp-exchange.ts';
 import type { Offers, Run } from './offers.ts';
 import { surfaces, toProtocolError } from '../respond.ts';
 
@@ -41,11 +41,8 @@ export function addOffers(server: Server, exchange: McpExchange, ports: OfferPor
       return result as unknown as ReadResourceResult;
     }),
   );
-  if (ports.logging) {
-    // Nothing would come of it: older clients hear of changes only by asking.
-    server.setRequestHandler('resources/subscribe', () => ({}));
-    server.setRequestHandler('resources/unsubscribe', () => ({}));
-  }
+  const { wishes } = exchange;
+  if (wishes) addWishes(server, wishes, exchange, ports);
   server.setRequestHandler('prompts/list', () => offers.listPrompts(principal));
   server.setRequestHandler('prompts/get', ({ params }, context) =>
     running(
@@ -72,6 +69,31 @@ export function addOffers(server: Server, exchange: McpExchange, ports: OfferPor
   );
 }
 
+/** What a session wants to be told. Without one there is no stream to tell it on. */
+function addWishes(
+  server: Server,
+  wishes: SessionWishes,
+  exchange: McpExchange,
+  ports: OfferPorts,
+): void {
+  const kept = async (work: Promise<void>): Promise<object> => {
+    await mapped(work, exchange, ports);
+    return {};
+  };
+  server.setRequestHandler('resources/subscribe', ({ params: { uri } }) => {
+    // The same for what is not there yet and for what the principal may not read.
+    if (!ports.offers.mayRead(uri, exchange.principal)) throw new ResourceNotFoundError(uri);
+    return kept(wishes.watch(uri));
+  });
+  server.setRequestHandler('resources/unsubscribe', ({ params: { uri } }) =>
+    kept(wishes.unwatch(uri)),
+  );
+  if (!ports.logging) return;
+  server.setRequestHandler('logging/setLevel', ({ params: { level } }) =>
+    kept(wishes.setLevel(level)),
+  );
+}
+
 type Request = Pick<Conversation, 'method' | 'subject'> & { readonly context: ServerContext };
 
 /** Gives `work` the way to run tools for this request, and maps what goes wrong. */
@@ -87,14 +109,24 @@ async function running<Done>(
     return converse({ ...request, tool, arguments: input, raw, signal }, exchange, ports);
   };
   try {
-    return await work(run);
+    return await mapped(work(run), exchange, ports);
+  } finally {
+    settle();
+  }
+}
+
+async function mapped<Done>(
+  work: Promise<Done>,
+  exchange: McpExchange,
+  ports: OfferPorts,
+): Promise<Done> {
+  try {
+    return await work;
   } catch (thrown) {
     if (thrown instanceof ProtocolError) throw thrown;
     const fault = Fault.from(thrown);
     if (fault.cause !== undefined) ports.onProblem(`${fault.code}: ${fault.message}`, fault.cause);
     if (surfaces[fault.code].on === 'http') exchange.refuse(fault);
     throw toProtocolError(fault);
-  } finally {
-    settle();
   }
 }

@@ -36,8 +36,8 @@ afterAll(async () => {
   await fleet[Symbol.asyncDispose]();
 });
 
-/** A dead process's calls wait for their lease and the sweep after it; the rest is a slow machine. */
-const recoveryMs = leaseMs + 1_000 + 3_000;
+/** A dead process's calls wait for their lease and the sweep after it. */
+const recoveryMs = leaseMs + 1_000;
 
 test('no fault at all', async () => {
   const { others } = await stretches.under('none', nothing);
@@ -46,7 +46,7 @@ test('no fault at all', async () => {
 
 test('kill -9 of a worker', async () => {
   const { quietP99Ms } = await stretches.under('kill -9 worker', killWorker);
-  expect(quietP99Ms).toBeLessThan(recoveryMs);
+  expect(quietP99Ms).toBeLessThan(stretches.quietBoundMs + recoveryMs);
 });
 
 test('kill -9 of an ingress', async () => {
@@ -55,12 +55,12 @@ test('kill -9 of an ingress', async () => {
 
 test('a worker stopped past its lease, which then goes on', async () => {
   const { quietP99Ms } = await stretches.under('SIGSTOP worker', stopWorker());
-  expect(quietP99Ms).toBeLessThan(recoveryMs);
+  expect(quietP99Ms).toBeLessThan(stretches.quietBoundMs + recoveryMs);
 });
 
 test('a worker whose event loop is blocked past its lease', async () => {
   const { quietP99Ms } = await stretches.under('blocked worker', blockWorker());
-  expect(quietP99Ms).toBeLessThan(recoveryMs);
+  expect(quietP99Ms).toBeLessThan(stretches.quietBoundMs + recoveryMs);
 });
 
 test('a worker cut off from Redis by a network that swallows everything', async () => {
@@ -89,13 +89,13 @@ test.each(['slow', 'throttling', 'failing', 'hanging'] as const)(
 
 test('a backlog of one tenant costs the quiet ones next to nothing', async () => {
   const { quietP99Ms } = await stretches.under('flood', flood);
-  expect(quietP99Ms).toBeLessThan(2_000);
+  expect(quietP99Ms).toBeLessThan(stretches.quietBoundMs);
 });
 
 test('a rolling restart', async () => {
   const { others, quietP99Ms } = await stretches.under('rolling restart', restartAll);
   expect(others).toBe('');
-  expect(quietP99Ms).toBeLessThan(2_000);
+  expect(quietP99Ms).toBeLessThan(stretches.quietBoundMs);
 });
 
 test(

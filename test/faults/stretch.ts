@@ -12,11 +12,14 @@ import { judge } from './verdict.ts';
 
 export interface Stretches {
   under(fault: string, act: Act): Promise<Row>;
+  /** What quiet tenants may have to wait at most if a fault is none of their business: by how long they wait without any. */
+  readonly quietBoundMs: number;
   /** All of them so far. */
   table(): string;
 }
 
 const aroundMs = 1_500;
+const quietSlackMs = 2_000;
 
 export function createStretches(fleet: FaultFleet): Stretches {
   const rows: Row[] = [];
@@ -56,6 +59,9 @@ export function createStretches(fleet: FaultFleet): Stretches {
         process.stdout.write(`${fault}: logs in ${await keepLogs(fleet.logDir)}\n`);
         throw error;
       }
+    },
+    get quietBoundMs() {
+      return (rows[0]?.quietP99Ms ?? 0) + quietSlackMs;
     },
     table: () => toTable(rows),
   };

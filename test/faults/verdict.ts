@@ -33,9 +33,9 @@ export interface StretchVerdict {
 /** Told once, in the stretch in which they came. */
 const told = new Set<string>();
 
-/** May stay once all work is done. */
+/** May stay once all work is done: one for each shard or tenant, and bounded. Whatever else stays must expire. */
 const kept =
-  /^(run|bell|hold|leases|workers|rate:.+|reply:.+|q:[^:]+:meta|dead:.+|dead-at:.+|audit.*|aws.*|bucket.*|session.*)$/;
+  /^(run|bell|leases|readers|processes|q:[^:]+:meta|dead:.+|dead-at:.+|audit.*|aws.*|bucket.*)$/;
 
 export async function judge(
   fault: string,
@@ -76,15 +76,19 @@ export async function judge(
     overCapMs: verdicts.reduce((sum, { overCapMs }) => sum + overCapMs, 0),
     recoveryMs: longestGap(ok, from),
     quietP99Ms: percentile99(ended.filter(({ quiet }) => quiet)),
-    left: (await readKeys(fleet)).filter((key) => !kept.test(key)),
+    left: await readLeft(fleet),
   };
 }
 
 /** Of every shard, without its prefix. */
-async function readKeys({ ask }: FaultFleet): Promise<string[]> {
+async function readLeft({ ask }: FaultFleet): Promise<string[]> {
   const keys = await Promise.all(mastersOf(ask).map((node) => node.keys('{mesh:*')));
-  return keys.flat().map((key) => key.slice(key.indexOf('}:') + 2));
+  const left = keys.flat().filter((key) => !kept.test(nameOf(key)));
+  const expiries = await Promise.all(left.map((key) => ask.pttl(key)));
+  return left.filter((_, i) => expiries[i] === -1).map(nameOf);
 }
+
+const nameOf = (key: string): string => key.slice(key.indexOf('}:') + 2);
 
 function newDuplicates(arrived: ReadonlyMap<string, number>): string[] {
   const duplicates = [...arrived].flatMap(([n, times]) => (times > 1 && !told.has(n) ? [n] : []));

@@ -66,7 +66,8 @@ export function startSlots(
           await queue.release(lease);
           return [];
         }
-        const next = stopping.signal.aborted ? 0 : 1;
+        // A node of a cluster that came back may not have been held yet.
+        const next = stopping.signal.aborted || !gate.isOpen ? 0 : 1;
         const { settled, leases } = await queue.settle(lease, reply, next, obituary);
         if (settled && obituary) ports.onDeadLetter?.(lease, obituary);
         if (!settled)

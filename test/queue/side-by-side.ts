@@ -75,25 +75,45 @@ export function createSideBySide(redis: Redis) {
     return anId(`${(made += 1)}`);
   };
 
+  const admit = async (step: Extract<Step, { do: 'admit' }>): Promise<void> => {
+    const id = pickId(step);
+    const call = aCall(record(step.tenant), {
+      id,
+      arguments: { n: 'x'.repeat(step.pick) },
+      replyTo: at(channels, step.channel),
+      fingerprint: step.which === 'keyed' ? at(['f', 'g'], step.pick % 5 === 0 ? 1 : 0) : '',
+    });
+    const expected = model.admit(call);
+    const real = await worker(0).admit(call);
+    expect(describe(real)).toBe(expected);
+    if (real.outcome === 'queued') {
+      admitted.push({ tenant: step.tenant, id });
+      accepted.set(id, (accepted.get(id) ?? 0) + 1);
+    }
+  };
+
+  const settleAll = async (step: Extract<Step, { do: 'settleAll' }>): Promise<void> => {
+    const some = step.picks.flatMap((each) => pick(leases, each) ?? []);
+    const settled = some.map((lease) => model.settle(lease, toReply('completed', lease.id)));
+    const real = await Promise.all(
+      some.map((lease) => worker(1).settle(lease, toReply('completed', lease.id), step.n)),
+    );
+    expect(real.map((each) => each.settled)).toEqual(settled);
+    if (some.length === 0) return;
+    started(
+      real.flatMap((each) => each.leases),
+      model.take(some.length * step.n),
+    );
+  };
+
   const run = async (step: Step): Promise<void> => {
     switch (step.do) {
-      case 'admit': {
-        const id = pickId(step);
-        const call = aCall(record(step.tenant), {
-          id,
-          arguments: { n: 'x'.repeat(step.pick) },
-          replyTo: at(channels, step.channel),
-          fingerprint: step.which === 'keyed' ? at(['f', 'g'], step.pick % 5 === 0 ? 1 : 0) : '',
-        });
-        const expected = model.admit(call);
-        const real = await worker(0).admit(call);
-        expect(describe(real)).toBe(expected);
-        if (real.outcome === 'queued') {
-          admitted.push({ tenant: step.tenant, id });
-          accepted.set(id, (accepted.get(id) ?? 0) + 1);
-        }
+      case 'admit':
+        await admit(step);
         return;
-      }
+      case 'admitAll':
+        await Promise.all(step.calls.map(admit));
+        return;
       case 'claim':
         started((await worker(step.worker).claim(0, step.n)).leases, model.take(step.n));
         return;
@@ -111,6 +131,9 @@ export function createSideBySide(redis: Redis) {
         started(real.leases, model.take(step.n));
         return;
       }
+      case 'settleAll':
+        await settleAll(step);
+        return;
       case 'release': {
         const lease = pick(leases, step.pick);
         if (lease) expect(await worker(0).release(lease)).toBe(model.release(lease));

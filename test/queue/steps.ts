@@ -20,6 +20,9 @@ export type Step =
       readonly as: Outcome;
       readonly n: number;
     }
+  /** Several in one turn of the event loop. */
+  | { readonly do: 'admitAll'; readonly calls: readonly Extract<Step, { do: 'admit' }>[] }
+  | { readonly do: 'settleAll'; readonly picks: readonly number[]; readonly n: number }
   | { readonly do: 'renew'; readonly n: number }
   | { readonly do: 'sweep' | 'restart' | 'resume' | 'answer' }
   | {
@@ -35,15 +38,29 @@ const worker = fc.nat({ max: 1 });
 /** Small numbers mean recent ones. */
 const pick = fc.oneof({ weight: 4, arbitrary: fc.nat({ max: 4 }) }, fc.nat({ max: 20 }));
 
+const admit = fc.record({
+  do: fc.constant('admit'),
+  tenant,
+  which: fc.constantFrom('new', 'new', 'again', 'keyed', 'keyed'),
+  pick,
+  channel: fc.nat({ max: 1 }),
+});
+
 const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 10, arbitrary: admit },
   {
-    weight: 12,
+    weight: 3,
     arbitrary: fc.record({
-      do: fc.constant('admit'),
-      tenant,
-      which: fc.constantFrom('new', 'new', 'again', 'keyed', 'keyed'),
-      pick,
-      channel: fc.nat({ max: 1 }),
+      do: fc.constant('admitAll'),
+      calls: fc.array(admit, { minLength: 2, maxLength: 6 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('settleAll'),
+      picks: fc.array(pick, { minLength: 2, maxLength: 5 }),
+      n: fc.nat({ max: 2 }),
     }),
   },
   {

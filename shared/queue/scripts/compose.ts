@@ -16,6 +16,7 @@ const bullScripts = join(dirname(require.resolve('bullmq')), 'scripts');
 
 /** Our name for a BullMQ transition: the file it stands in. */
 const bull = {
+  bullAdd: 'addStandardJob-9',
   bullTake: 'moveToActive-11',
   bullFinish: 'moveToFinished-14',
   bullRelease: 'moveJobFromActiveToWait-9',
@@ -49,6 +50,8 @@ const parts = {
   discard: ['dead-letters'],
 } as const satisfies Record<string, readonly string[]>;
 export type ScriptName = keyof typeof parts;
+// eslint-disable-next-line typescript/no-unsafe-type-assertion -- the literal above has no other keys
+const scriptNames = Object.keys(parts) as ScriptName[];
 
 /**
  * A full Redis refuses new work, in admit's first line, and lets everything pass that finishes what
@@ -85,28 +88,21 @@ function names(): string {
 const read = (name: string): string =>
   readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
 
+/** A script of these parts that ends with `body`. */
+export const composeScript = (parts: readonly string[], body: string): string =>
+  [
+    names(),
+    read('prelude'),
+    ...parts.map((part) => (isBull(part) ? bullFunction(part) : read(part))),
+    body,
+  ].join('\n');
+
 /** The whole text of every script, by name. */
-export function composeScripts(): Readonly<Record<ScriptName, string>> {
-  const compose = (name: ScriptName): string =>
-    [
-      firstLine(name),
-      names(),
-      read('prelude'),
-      ...parts[name].map((part) => (isBull(part) ? bullFunction(part) : read(part))),
-      read(name),
-    ].join('\n');
-  return {
-    admit: compose('admit'),
-    claim: compose('claim'),
-    begin: compose('begin'),
-    settle: compose('settle'),
-    release: compose('release'),
-    renew: compose('renew'),
-    sweep: compose('sweep'),
-    cancel: compose('cancel'),
-    'set-limits': compose('set-limits'),
-    hold: compose('hold'),
-    announce: compose('announce'),
-    discard: compose('discard'),
-  };
+export function composeScripts(): ReadonlyMap<ScriptName, string> {
+  return new Map(
+    scriptNames.map((name) => [
+      name,
+      `${firstLine(name)}\n${composeScript(parts[name], read(name))}`,
+    ]),
+  );
 }

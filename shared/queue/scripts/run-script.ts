@@ -3,8 +3,8 @@ import type { Redis } from 'ioredis';
 import { createLuaScript, type LuaScript } from '../lua-script.ts';
 import { composeScripts, type ScriptName } from './compose.ts';
 
-const scripts = new Map<string, LuaScript>(
-  Object.entries(composeScripts()).map(([name, text]) => [name, createLuaScript(text)]),
+const scripts: ReadonlyMap<ScriptName, LuaScript> = new Map(
+  [...composeScripts()].map(([name, text]) => [name, createLuaScript(text)]),
 );
 
 /** `index` is the shard's prefix. Resolves with the script's own result. Rejects with ioredis' errors. */

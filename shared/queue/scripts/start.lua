@@ -25,8 +25,11 @@ local function start(book, token, leaseMs, worker)
       book.waiting, book.active = book.waiting - 1, book.active + 1
       return id, fields
     end
-    -- A marker of BullMQ 4.
-    if id then redis.call('LREM', queue .. 'active', 1, id) end
+    -- A marker of BullMQ 4 goes back to where it was.
+    if id then
+      redis.call('LREM', queue .. 'active', 1, id)
+      redis.call('RPUSH', queue .. 'wait', id)
+    end
   end
   local job = bullTake({
     queue .. 'wait', queue .. 'active', queue .. 'prioritized', queue .. 'events',

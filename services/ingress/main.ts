@@ -23,6 +23,7 @@ import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import { cancelChannel } from '../../shared/queue/names.ts';
 import { watchPressure } from '../../shared/queue/pressure.ts';
 import { createRedisClock } from '../../shared/queue/redis-clock.ts';
+import { assertFit } from '../../shared/queue/redis-fitness.ts';
 import { connectRedis, createGate } from '../../shared/queue/redis.ts';
 import { createReplies } from '../../shared/queue/replies.ts';
 import { createSessionStates, subscribeSessions } from '../../shared/sessions/session-states.ts';
@@ -66,12 +67,13 @@ async function main(): Promise<void> {
   const onProblem = (what: string, cause: unknown) => log.error({ err: cause }, what);
   const version = createAgreedVersion(queue, config.leaseMs, onProblem);
   const join = async () => {
+    await assertFit(admission, (advice) => log.warn(advice));
     for (let shard = 0; shard < config.shards; shard += 1) await queue.hold(shard);
     await version.announce();
   };
   const gate = createGate(admission, join, log);
   const asked = untilAskedToStop();
-  const connected = Promise.all([gate.opened(), untilReady(commands), untilReady(subscriptions)]);
+  const connected = Promise.all([gate.started, untilReady(commands), untilReady(subscriptions)]);
   // Without Redis this waits for ever, but not for longer than somebody wants it.
   const reasonToStop = await Promise.race([connected.then(() => undefined), asked]);
   if (reasonToStop !== undefined) return;
@@ -162,7 +164,8 @@ async function main(): Promise<void> {
   const admin = await startAdmin(config.adminPort, {
     notReady: () => [
       ...(ingress.isDraining ? ['draining'] : []),
-      ...(gate.isOpen ? [] : ['no connection to Redis']),
+      ...(gate.isOpen ? [] : [gate.problem]),
+      ...(pressure.problem === undefined ? [] : [pressure.problem]),
     ],
     gauges: () => ingress.gauges(),
     routes: mesh.routes,

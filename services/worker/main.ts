@@ -17,6 +17,7 @@ import { createDeadLetterMirror } from '../../shared/dead-letters/mirror.ts';
 import { encodeReply } from '../../shared/queue/invocation.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import { createBell } from '../../shared/queue/bell.ts';
+import { assertFit } from '../../shared/queue/redis-fitness.ts';
 import { connectRedis, createGate } from '../../shared/queue/redis.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import { closeInOrder, runProcess, untilAskedToStop } from '../../shared/shutdown.ts';
@@ -54,6 +55,7 @@ async function main(): Promise<void> {
   const gate = createGate(
     redis,
     async () => {
+      await assertFit(redis, (advice) => log.warn(advice));
       for (let shard = 0; shard < shards; shard += 1) {
         const heldMs = await queue.hold(shard);
         if (heldMs > 0)
@@ -158,14 +160,14 @@ async function main(): Promise<void> {
   );
   const upkeep = { queue, gate, running: slots.running, log };
   // Whoever starts this process may give up before Redis answers.
-  if ((await Promise.race([gate.opened(), asked])) !== undefined) return;
+  if ((await Promise.race([gate.started, asked])) !== undefined) return;
   await hearCancels(name, subscriptions, slots.running);
   await subscribeTenantChanges(subscriptions, (change) => limits.invalidate(change));
   const stopRenewing = renewLeases(leaseMs, upkeep);
   const stopSweeping = sweepShards(shards, upkeep);
   const leave = announceWorker(config, upkeep);
   const admin = await startAdmin(config.adminPort, {
-    notReady: () => (gate.isOpen ? [] : ['no connection to Redis']),
+    notReady: () => (gate.isOpen ? [] : [gate.problem]),
     gauges: () => ({
       agent_mesh_worker_slots: config.slots,
       agent_mesh_worker_running: slots.running.size,

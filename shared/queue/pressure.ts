@@ -1,14 +1,16 @@
-/** Whether Redis has room for new work. Under noeviction a full Redis could not even be drained. */
+/** Whether Redis may be given new work. Under noeviction a full Redis could not even be drained. */
 import type { Redis } from 'ioredis';
 import { Fault } from '../faults.ts';
-import { mastersOf } from './redis.ts';
 import type { Log } from '../telemetry/log.ts';
+import { findUnfitness, readFacts } from './redis-fitness.ts';
 
 /** New work is refused above this share of `maxmemory`; the rest is for finishing what is there. */
 const highWater = 0.75;
 const lookEveryMs = 1_000;
 
 export interface Pressure {
+  /** What an operator has to put right before there may be new work. */
+  readonly problem: string | undefined;
   /** The reason not to take new work, if there is one. */
   refusal(): Fault | undefined;
   close(): void;
@@ -16,11 +18,15 @@ export interface Pressure {
 
 export function watchPressure(redis: Redis, log: Log): Pressure {
   let share = 0;
+  let problem: string | undefined;
 
   const look = async (): Promise<void> => {
-    const servers = await Promise.all(mastersOf(redis).map((server) => readShare(server, log)));
+    const servers = await readFacts(redis);
     // The fullest decides: a tenant's calls cannot go to another.
-    share = Math.max(...servers);
+    share = Math.max(...servers.map(({ memoryShare }) => memoryShare));
+    const found = servers.map(findUnfitness).find((text) => text !== undefined);
+    if (found !== problem) log.error({ problem: found ?? 'none any more' }, 'Redis was set anew');
+    problem = found;
   };
   const timer = setInterval(() => {
     if (redis.status !== 'ready') return;
@@ -28,24 +34,17 @@ export function watchPressure(redis: Redis, log: Log): Pressure {
   }, lookEveryMs);
 
   return {
-    refusal: () =>
-      share > highWater
-        ? new Fault('overloaded', 'Redis is nearly full', { retryAfterMs: 2_000 })
-        : undefined,
+    get problem() {
+      return problem;
+    },
+    refusal() {
+      if (problem !== undefined) return overloaded('Redis is not set up to keep calls safe');
+      return share > highWater ? overloaded('Redis is nearly full') : undefined;
+    },
     close: () => clearInterval(timer),
   };
 }
 
-/** Of its `maxmemory`: what this server has used; 0 without a limit. */
-async function readShare(server: Redis, log: Log): Promise<number> {
-  const info = await server.info('memory');
-  const read = (field: string): number =>
-    Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-  const limit = read('maxmemory');
-  if (limit === 0) return 0;
-  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
-  if (policy !== 'noeviction') {
-    log.error({ policy }, 'Redis may evict queued calls: set maxmemory-policy noeviction');
-  }
-  return read('used_memory') / limit;
+function overloaded(message: string): Fault {
+  return new Fault('overloaded', message, { retryAfterMs: 2_000 });
 }

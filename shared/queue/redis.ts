@@ -90,15 +90,29 @@ export function mastersOf(redis: Redis): readonly Redis[] {
 /** Its connection stays ready as a whole while nodes come and go, which it tells as `+node` and `-node`. */
 export const isCluster = (connection: unknown): boolean => connection instanceof Cluster;
 
+/** Thrown by a check: this Redis must not be used until somebody has set it up otherwise. */
+export class UnfitRedis extends Error {
+  override readonly name = 'UnfitRedis';
+}
+
 /** Whether a connection may be used, after a check that runs on every new connection before anything else. */
 export interface Gate {
   readonly isOpen: boolean;
+  /** Why the gate is shut, while it is. */
+  readonly problem: string;
+  /**
+   * Resolves once the gate has been open. Rejects with `UnfitRedis` if the check said so before: a
+   * process that starts then ends, while one that has worked waits for better.
+   */
+  readonly started: Promise<void>;
   /** Resolves once the gate is open, at once if it is. Rejects with `signal.reason` if aborted first. */
   opened(signal?: AbortSignal): Promise<void>;
 }
 
 /** Between checks of a cluster that lacks a node. */
 const recheckMs = 200;
+/** And of a Redis that must be set up otherwise. */
+const unfitRecheckMs = 1_000;
 
 /**
  * `check` runs whenever the connection becomes ready; until it has resolved, the gate is shut. It
@@ -109,11 +123,16 @@ export function createGate(redis: Redis, check: () => Promise<unknown>, log: Log
   let losses = 0;
   let checking = false;
   let failed = false;
+  let unfit: UnfitRedis | undefined;
+  const started = Promise.withResolvers<void>();
+  started.promise.catch(() => undefined);
   let waiting: (() => void)[] = [];
 
   const open = (): void => {
     isOpen = true;
     failed = false;
+    unfit = undefined;
+    started.resolve();
     const resolve = waiting;
     waiting = [];
     for (const each of resolve) each();
@@ -130,7 +149,10 @@ export function createGate(redis: Redis, check: () => Promise<unknown>, log: Log
       await check();
       if (losses === lossesBefore) return open();
     } catch (error) {
-      if (!failed) log.error({ err: error }, 'Redis check failed');
+      unfit = error instanceof UnfitRedis ? error : undefined;
+      if (unfit) started.reject(unfit);
+      if (!failed && unfit) log.error(unfit.message);
+      else if (!failed) log.error({ err: error }, 'Redis check failed');
       failed = true;
     } finally {
       checking = false;
@@ -138,7 +160,8 @@ export function createGate(redis: Redis, check: () => Promise<unknown>, log: Log
     tryAgain();
   };
   const tryAgain = (): void => {
-    if (isCluster(redis)) setTimeout(() => void verify(), recheckMs).unref();
+    if (unfit) setTimeout(() => void verify(), unfitRecheckMs).unref();
+    else if (isCluster(redis)) setTimeout(() => void verify(), recheckMs).unref();
     // A new connection runs the check again.
     else redis.disconnect(true);
   };
@@ -157,6 +180,10 @@ export function createGate(redis: Redis, check: () => Promise<unknown>, log: Log
     get isOpen() {
       return isOpen;
     },
+    get problem() {
+      return unfit?.message ?? 'no connection to Redis';
+    },
+    started: started.promise,
     opened(signal) {
       if (isOpen) return Promise.resolve();
       return new Promise((resolve, reject) => {

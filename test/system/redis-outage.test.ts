@@ -11,6 +11,26 @@ async function pidOf(url: string): Promise<number> {
   return Number(/^process_id:(\d+)/m.exec(info)?.[1]);
 }
 
+test('while Redis may evict calls none are taken, readiness says what to set, and work goes on once it is', async () => {
+  await using cluster = await startTestCluster();
+  const endpoint: Endpoint = { mcp: cluster.mcp, apiKey: cluster.apiKey };
+  const readyz = async (): Promise<string> =>
+    (await fetch(`${cluster.ingresses[0]?.ready.admin}/readyz`)).text();
+  const status = async (): Promise<number> =>
+    (await callTool(endpoint, 'kv_get', { key: 'x' })).status;
+  const redis = new Redis(cluster.redis);
+  try {
+    await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    await expect.poll(status, { timeout: 10_000 }).toBe(503);
+    expect(await readyz()).toContain('CONFIG SET maxmemory-policy noeviction');
+    await redis.config('SET', 'maxmemory-policy', 'noeviction');
+    await expect.poll(status, { timeout: 10_000 }).toBe(200);
+    expect(await readyz()).toContain('"ready"');
+  } finally {
+    redis.disconnect();
+  }
+}, 60_000);
+
 describe('while Redis does not answer', () => {
   test('a call is refused with 503 and Retry-After within a second, never runs, and the next works', async () => {
     await using cluster = await startTestCluster();

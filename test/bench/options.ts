@@ -11,6 +11,7 @@ export interface BenchOptions {
   readonly rounds: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
+  readonly mostTenants: number;
   readonly leakCalls: number;
   readonly floodCalls: number;
   readonly json: string;
@@ -34,6 +35,7 @@ export function readOptions(scenarios: readonly string[], args: readonly string[
     .option('--seconds <number>', 'length of one measurement', toNumber, 3)
     .option('--warm-up-seconds <number>', 'of each target, before the first round', toNumber, 20)
     .option('--flood-calls <number>', 'calls of flood, in each of its two forms', toNumber, 20_000)
+    .option('--most-tenants <number>', 'tenants of tenants', toNumber, 10_000)
     .option('--leak-calls <number>', 'calls of leak', toNumber, 200_000)
     .option('--json <file>', 'where the figures go', '.mesh/bench.json')
     .option('--profiles <folder>', 'where CPU profiles go', '.mesh/profiles')

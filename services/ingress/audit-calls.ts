@@ -41,7 +41,7 @@ export function auditCalls(callTool: CallTool, audit: Pick<Audit, 'record'>): Ca
 }
 
 /** The call goes on, and its end is told to whoever asks for the task. */
-const isTask = (result: string): boolean => result.startsWith('{"resultType":"task"');
+export const isTask = (result: string): boolean => result.startsWith('{"resultType":"task"');
 
 /** A call to a tool that is unknown or forbidden; which of the two, only a known name tells. */
 export function auditForbidden(

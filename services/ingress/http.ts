@@ -12,10 +12,12 @@ import {
 } from '@modelcontextprotocol/server';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Fault } from '../../shared/faults.ts';
+import { isTraceparent } from './call-facts.ts';
 import { send } from './node-exchange.ts';
 import type { ProtectedResource } from './protected-resource.ts';
 import { BodyTooLarge, ClientGone, refuseBody } from './request-body.ts';
 import { httpError, toHttpAnswer } from './respond.ts';
+import { whileAnswering } from './telemetry/current-request.ts';
 
 /** One request, for log and metrics. Holds no argument, token or result. */
 export interface RequestRecord {
@@ -27,6 +29,14 @@ export interface RequestRecord {
   /** Name of a tool of the catalog. */
   tool?: string;
   tenant?: string;
+  /** Id of the call once it is accepted. */
+  invocation?: string;
+  /** How the call ended: completed, task, or the code of a fault. */
+  outcome?: string;
+  /** As the header carries it, if its form is right. */
+  traceparent?: string;
+  trace_id?: string;
+  span_id?: string;
 }
 
 export type Route = (
@@ -74,19 +84,20 @@ export function createHttp(ports: HttpPorts): Http {
   ): Promise<void> {
     reply.hijack();
     const response = reply.raw;
-    const record = track(response);
+    const record = track(request, response);
     try {
       if (draining) throw new Fault('overloaded', 'This ingress is closing', { retryAfterMs: 0 });
       if (!isExpected(request, allowed)) return send(response, forbidden);
-      await route(request, response, record);
+      await whileAnswering(record, () => route(request, response, record));
     } catch (cause) {
       await answerThrown(cause, request, response, ports);
     }
   }
 
-  function track(response: ServerResponse): RequestRecord {
+  function track({ headers }: IncomingMessage, response: ServerResponse): RequestRecord {
     const begun = performance.now();
     const record: RequestRecord = { status: 0, ms: 0 };
+    if (isTraceparent(headers['traceparent'])) record.traceparent = headers['traceparent'];
     open.add(response);
     response.once('close', () => {
       open.delete(response);

@@ -98,8 +98,8 @@ export interface Ingress {
   onChange(tenant: TenantId, change: Change): void;
   /** The same for a session that has changed or ended. */
   onSession(id: string): void;
-  /** Numbers for the operator, by name. Tenants are never in them: they have no bound. */
-  gauges(): Readonly<Record<string, number>>;
+  /** Streams that wait for changes. */
+  readonly streams: number;
 }
 
 /** @throws {Error} if auth is off on an address that others can reach. */
@@ -107,7 +107,6 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
   const { auth, requestTimeoutMs = 30_000, stallMs = 30_000 } = options;
   const { streamsPerTenant = 100, streams = 1_000 } = options;
   assertAuthAllowed(auth, options.host);
-  const byStatus = new Map<number, number>();
   let isDraining = false;
   const listing = createToolListing(ports.catalog);
   const { version, conformance = false } = options;
@@ -163,10 +162,6 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
     resource: options.resource,
     allowedHosts: options.allowedHosts,
     requestTimeoutMs,
-    onRequest(record) {
-      byStatus.set(record.status, (byStatus.get(record.status) ?? 0) + 1);
-      ports.onRequest(record);
-    },
     mcp: createMcpRoute({
       ...exchangePorts,
       mcp,
@@ -201,15 +196,8 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
     get inFlight() {
       return http.inFlight();
     },
-    gauges() {
-      const answered = [...byStatus].map(
-        ([status, count]) => [`agent_mesh_ingress_answered_${status}`, count] as const,
-      );
-      return {
-        agent_mesh_ingress_in_flight: http.inFlight(),
-        agent_mesh_ingress_streams: listeners.size,
-        ...Object.fromEntries(answered),
-      };
+    get streams() {
+      return listeners.size;
     },
   };
 }

@@ -31,6 +31,10 @@ import { createSessionStore } from '../../shared/sessions/session-store.ts';
 import { closeInOrder, runProcess, untilAskedToStop } from '../../shared/shutdown.ts';
 import { startAdmin } from '../../shared/telemetry/admin.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
+import { startTelemetry } from '../../shared/telemetry/otel.ts';
+import { observeProcess } from '../../shared/telemetry/process-metrics.ts';
+import { observeRedis } from '../../shared/telemetry/redis/observe-redis.ts';
+import { observeWork } from '../../shared/telemetry/redis/observe-work.ts';
 import { createTaskStore } from '../../shared/tasks/task-store.ts';
 import { createTenantDirectory } from '../../shared/tenants/directory.ts';
 import { subscribeTenantChanges } from '../../shared/tenants/tenant-changes.ts';
@@ -48,6 +52,7 @@ import { openCancellationChannel } from './cancellation-channel.ts';
 import { createDetach } from './detach-call.ts';
 import { createIngress } from './ingress.ts';
 import { describeResource } from './protected-resource.ts';
+import { watchRequests } from './telemetry/watch-requests.ts';
 
 /** Admissions of one tenant in flight: more only lengthen the line in front of Redis. */
 const admissionsAtOnce = 16;
@@ -59,6 +64,9 @@ async function main(): Promise<void> {
   const issuers = issuersOf(config);
   const name = `g-${randomBytes(6).toString('base64url')}`;
   const log = createLog('ingress', config.logLevel);
+  const telemetry = await startTelemetry('ingress', process.env, log);
+  const { metrics } = telemetry;
+  const watch = watchRequests(telemetry, log);
 
   const admission = connectRedis(config.redisUrl, 'admission', log);
   const commands = connectRedis(config.redisUrl, 'commands', log);
@@ -93,7 +101,7 @@ async function main(): Promise<void> {
   const sessionTimes = { idleMs: config.sessionIdleMs };
   const admissionPorts = {
     ...config,
-    queue,
+    queue: watch.queue(queue),
     gate,
     clock: createRedisClock(),
     turns: createTurns(admissionsAtOnce),
@@ -137,9 +145,15 @@ async function main(): Promise<void> {
         ...rememberTokens(createTokenVerifier(issuers, { onProblem })),
         findTenant: (id) => tenants.find(id),
       },
-      callTool: auditCalls(mesh.measure(callTool), audit),
-      onForbidden: (principal, tool) => auditForbidden(principal, tool, audit),
-      onSuspended: (principal) => auditSuspended(principal, audit),
+      callTool: auditCalls(mesh.measure(watch.calls(callTool)), audit),
+      onForbidden(principal, tool) {
+        watch.refused('unknown_tool');
+        auditForbidden(principal, tool, audit);
+      },
+      onSuspended(principal) {
+        watch.refused('tenant_suspended');
+        auditSuspended(principal, audit);
+      },
       tasks: createTasks({ store: taskStore, admission: admissionPorts, catalog }),
       cancellations: await openCancellationChannel(cancelChannel, { commands, subscriptions }),
       answers: await openAnswerChannel(name, { commands, subscriptions }),
@@ -148,7 +162,7 @@ async function main(): Promise<void> {
         store: createSessionStore(commands, sessionTimes),
         states: createSessionStates(commands, sessionTimes),
       },
-      onRequest: (record) => log.info(record, 'request'),
+      onRequest: (record) => watch.onRequest(record),
       onProblem,
     },
   );
@@ -161,13 +175,24 @@ async function main(): Promise<void> {
   await version.keep(subscriptions);
   await subscribeChanges(subscriptions, (tenant, change) => ingress.onChange(tenant, change));
   await subscribeSessions(subscriptions, (id) => ingress.onSession(id));
+  metrics.gauge('agent_mesh_ingress_in_flight', 'Requests without a whole answer', () => [
+    [ingress.inFlight],
+  ]);
+  metrics.gauge('agent_mesh_ingress_streams', 'Streams that wait for changes', () => [
+    [ingress.streams],
+  ]);
+  const stopObserving = [
+    observeProcess(metrics, { service: 'ingress', version: build }),
+    observeRedis(metrics, commands, config.shards),
+    observeWork(metrics, commands, config.shards),
+  ];
   const admin = await startAdmin(config.adminPort, {
     notReady: () => [
       ...(ingress.isDraining ? ['draining'] : []),
       ...(gate.isOpen ? [] : [gate.problem]),
       ...(pressure.problem === undefined ? [] : [pressure.problem]),
     ],
-    gauges: () => ingress.gauges(),
+    metrics: () => metrics.scrape(),
     routes: mesh.routes,
   });
   mesh.announce(() => ({ draining: ingress.isDraining, running: ingress.inFlight }));
@@ -176,7 +201,7 @@ async function main(): Promise<void> {
   log.info({ name, ...addresses }, 'ingress ready');
 
   const reason = await asked;
-  log.info({ reason, ...ingress.gauges() }, 'ingress draining');
+  log.info({ reason, inFlight: ingress.inFlight }, 'ingress draining');
   await closeInOrder(
     [
       ['requests', () => ingress.drain(config.drainMs)],
@@ -185,6 +210,8 @@ async function main(): Promise<void> {
       ['audit', () => audit.close()],
       ['admin port', () => admin.close()],
       ['pressure', async () => pressure.close()],
+      ['looking', async () => stopObserving.forEach((stop) => stop())],
+      ['telemetry', () => telemetry.close()],
       ['session keys', async () => keys.close()],
       ['AWS sockets', async () => [dynamo, secrets].forEach((client) => client.destroy())],
       [

@@ -24,7 +24,13 @@ import { closeInOrder, runProcess, untilAskedToStop } from '../../shared/shutdow
 import { startAdmin } from '../../shared/telemetry/admin.ts';
 import { intercept } from '../../shared/telemetry/intercept.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
+import { meterQueue } from '../../shared/telemetry/meter-queue.ts';
 import { observe } from '../../shared/telemetry/observe.ts';
+import { startTelemetry } from '../../shared/telemetry/otel.ts';
+import { observeProcess } from '../../shared/telemetry/process-metrics.ts';
+import { observeRedis } from '../../shared/telemetry/redis/observe-redis.ts';
+import { traceAws } from '../../shared/telemetry/trace-aws.ts';
+import { traceQueue } from '../../shared/telemetry/trace-queue.ts';
 import { subscribeTenantChanges } from '../../shared/tenants/tenant-changes.ts';
 import { createTenantLimits } from '../../shared/usage/tenant-limits.ts';
 import { readVersion } from '../../shared/version.ts';
@@ -33,6 +39,8 @@ import { createContext } from './create-context.ts';
 import type { HeldLease } from './held-lease.ts';
 import { runInvocation, type Settlement } from './run-invocation.ts';
 import { startSlots } from './slots.ts';
+import { observeRuns, outcomeOf } from './telemetry/observe-runs.ts';
+import { traceRuns } from './telemetry/trace-runs.ts';
 import { findTools } from './tools.ts';
 import { announceWorker, hearCancels, renewLeases, sweepShards } from './upkeep.ts';
 
@@ -45,13 +53,16 @@ async function main(): Promise<void> {
   const { leaseMs, shards } = config;
   const name = `w-${randomBytes(6).toString('base64url')}`;
   const log = createLog('worker', config.logLevel);
+  const telemetry = await startTelemetry('worker', process.env, log);
+  const { metrics, tracer } = telemetry;
 
   const redis = connectRedis(config.redisUrl, 'commands', log);
   const subscriptions = connectRedis(config.redisUrl, 'subscriptions', log);
   const waiting = Array.from({ length: shards }, () =>
     connectRedis(config.redisUrl, 'waiting', log),
   );
-  const queue = createInvocationQueue(redis, { name, leaseMs });
+  const metered = meterQueue(createInvocationQueue(redis, { name, leaseMs }), metrics);
+  const queue = tracer ? traceQueue(metered, tracer) : metered;
   const gate = createGate(
     redis,
     async () => {
@@ -78,6 +89,7 @@ async function main(): Promise<void> {
       take: (wanted) => takeTokens(rateTokens, wanted),
       ratesOf: (tenant) => limits.ratesOf(tenant),
     }),
+    observe: tracer && traceAws(tracer),
   });
   const deadLetters = createDeadLetterStore({
     redis,
@@ -86,11 +98,9 @@ async function main(): Promise<void> {
     timeoutOf,
   });
   const tools = await findTools({ conformance: config.conformance });
-  let invocations = 0;
   const run = intercept(
-    (held: HeldLease) => {
-      invocations += 1;
-      return runInvocation(held, {
+    (held: HeldLease) =>
+      runInvocation(held, {
         findTool: (tool) => tools.get(tool),
         begin: (starting) =>
           beginOnce(starting, {
@@ -118,8 +128,9 @@ async function main(): Promise<void> {
             },
             announce: (tenant, change) => announceChange(redis, tenant, change),
           }),
-      });
-    },
+      }),
+    ...(tracer ? [traceRuns(tracer, name)] : []),
+    observeRuns(metrics, (tool) => tools.has(tool)),
     observe<HeldLease, Settlement>(log, {
       name: 'invocation',
       describe: ({ lease }) => ({
@@ -128,10 +139,7 @@ async function main(): Promise<void> {
         tool: lease.invocation?.tool,
         attempt: lease.attempt,
       }),
-      outcomeOf: ({ reply, cause }) => ({
-        outcome: reply?.status === 'faulted' ? reply.fault.code : (reply?.status ?? 'handed back'),
-        cause,
-      }),
+      outcomeOf: (settlement) => ({ outcome: outcomeOf(settlement), cause: settlement.cause }),
     }),
   );
 
@@ -166,20 +174,27 @@ async function main(): Promise<void> {
   const stopRenewing = renewLeases(leaseMs, upkeep);
   const stopSweeping = sweepShards(shards, upkeep);
   const leave = announceWorker(config, upkeep);
+  metrics.gauge('agent_mesh_worker_slots', 'Calls that this worker runs at most', () => [
+    [config.slots],
+  ]);
+  metrics.gauge('agent_mesh_worker_running', 'Calls that this worker runs', () => [
+    [slots.running.size],
+  ]);
+  const version = await readVersion();
+  const stopObserving = [
+    observeProcess(metrics, { service: 'worker', version }),
+    observeRedis(metrics, redis, shards),
+  ];
   const admin = await startAdmin(config.adminPort, {
     notReady: () => (gate.isOpen ? [] : [gate.problem]),
-    gauges: () => ({
-      agent_mesh_worker_slots: config.slots,
-      agent_mesh_worker_running: slots.running.size,
-      agent_mesh_worker_invocations: invocations,
-    }),
+    metrics: () => metrics.scrape(),
   });
   let draining = false;
-  const vanish = announceProcess(
-    redis,
-    { name, kind: 'worker', version: await readVersion() },
-    () => ({ draining, slots: config.slots, running: slots.running.size }),
-  );
+  const vanish = announceProcess(redis, { name, kind: 'worker', version }, () => ({
+    draining,
+    slots: config.slots,
+    running: slots.running.size,
+  }));
   process.send?.({ admin: admin.url });
   log.info({ name, slots: config.slots, shards, admin: admin.url }, 'worker ready');
 
@@ -194,6 +209,8 @@ async function main(): Promise<void> {
       ['word of leaving', () => Promise.all([leave(), vanish()])],
       ['admin port', () => admin.close()],
       ['dead letters', async () => mirror?.close()],
+      ['looking', async () => stopObserving.forEach((stop) => stop())],
+      ['telemetry', () => telemetry.close()],
       [
         'AWS sockets',
         async () => {

@@ -15,6 +15,12 @@ import type { RateGate } from './buckets/rate-gate.ts';
 import { tenantCredentials } from './credentials.ts';
 import { guardPlacement, leaseGuard } from './lease-guard.ts';
 
+/** Sees each request of each client just before the wire, retries included. */
+export type AwsMiddleware = <Args extends object, Output extends object>(
+  next: (args: Args) => Promise<Output>,
+  context: { readonly clientName?: string; readonly commandName?: string },
+) => (args: Args) => Promise<Output>;
+
 interface TenantClients {
   readonly dynamodb: DynamoDBClient;
   readonly s3: S3Client;
@@ -31,6 +37,8 @@ export interface ClientsOptions {
   readonly tenantRole?: string | undefined;
   /** Absent: no rates hold. */
   readonly rates?: RateGate | undefined;
+  /** Absent: nobody looks. */
+  readonly observe?: AwsMiddleware | undefined;
   /** Tenants whose clients are kept; about 100 KB each. */
   readonly maxTenants?: number;
   /** The longest a request may wait for its answer, or a body for its next byte. */
@@ -56,6 +64,7 @@ export function createClientCache(options: ClientsOptions): ClientCache {
   const requestHandler = createRequestHandler(options.requestTimeoutMs ?? 10_000);
   const shared = { region, requestHandler, maxAttempts };
   const sts = new STSClient(shared);
+  if (options.observe) sts.middlewareStack.add(options.observe, observerPlacement);
   const cache = new Map<TenantId, TenantClients>();
 
   const create = (tenant: TenantId): TenantClients =>
@@ -67,6 +76,7 @@ export function createClientCache(options: ClientsOptions): ClientCache {
             sts.config.credentials
           : tenantCredentials(tenant, { sts, role: options.tenantRole }),
       rates: options.rates,
+      observe: options.observe,
     });
 
   return {
@@ -84,17 +94,20 @@ export function createClientCache(options: ClientsOptions): ClientCache {
   };
 }
 
+const observerPlacement = { ...guardPlacement, name: 'observer' } as const;
+
 interface TenantClientConfig {
   readonly region: string;
   readonly maxAttempts: number;
   readonly requestHandler: NodeHttpHandler;
   readonly credentials: STSClient['config']['credentials'] | ReturnType<typeof tenantCredentials>;
   readonly rates: RateGate | undefined;
+  readonly observe: AwsMiddleware | undefined;
 }
 
 function createTenantClients(
   tenant: TenantId,
-  { rates, ...config }: TenantClientConfig,
+  { rates, observe, ...config }: TenantClientConfig,
 ): TenantClients {
   // Path style: one host name for every bucket, so that a private endpoint needs no wildcard name.
   const s3Config = { ...config, forcePathStyle: true };
@@ -111,6 +124,13 @@ function createTenantClients(
   clients.signing.middlewareStack.add(guard, guardPlacement);
   clients.eventbridge.middlewareStack.add(guard, guardPlacement);
   clients.secrets.middlewareStack.add(guard, guardPlacement);
+  if (observe) {
+    // Added after the guard, so that it sees what the guard has let out.
+    clients.dynamodb.middlewareStack.add(observe, observerPlacement);
+    clients.s3.middlewareStack.add(observe, observerPlacement);
+    clients.eventbridge.middlewareStack.add(observe, observerPlacement);
+    clients.secrets.middlewareStack.add(observe, observerPlacement);
+  }
   if (rates === undefined) return clients;
   const rateLimit = rateGuard(tenant, rates);
   clients.dynamodb.middlewareStack.addRelativeTo(rateLimit, rateGuardPlacement);

@@ -7,8 +7,8 @@ import { fastify, type FastifyInstance } from 'fastify';
 export interface AdminPorts {
   /** Why the process should get no work now; empty if it is ready. */
   notReady(): readonly string[];
-  /** Gauges by name, without labels. */
-  gauges(): Readonly<Record<string, number>>;
+  /** In Prometheus' text format. */
+  metrics(): Promise<string>;
   /** What else is on this port, behind a guard of its own: the console. */
   readonly routes?: (app: FastifyInstance) => Promise<void>;
 }
@@ -29,8 +29,8 @@ export async function startAdmin(port: number, ports: AdminPorts): Promise<Admin
       ? { status: 'ready' }
       : reply.status(503).send({ status: 'not ready', reasons });
   });
-  app.get('/metrics', (_request, reply) =>
-    reply.type('text/plain; version=0.0.4').send(toPrometheus(ports.gauges())),
+  app.get('/metrics', async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await ports.metrics()),
   );
   app.setNotFoundHandler((_request, reply) => reply.status(404).send({ error: 'Not found' }));
   if (ports.routes) await app.register(ports.routes);
@@ -38,10 +38,4 @@ export async function startAdmin(port: number, ports: AdminPorts): Promise<Admin
   const address = app.server.address();
   const bound = typeof address === 'string' ? port : (address?.port ?? port);
   return { url: `http://127.0.0.1:${bound}`, close: () => app.close() };
-}
-
-function toPrometheus(gauges: Readonly<Record<string, number>>): string {
-  return Object.entries(gauges)
-    .map(([name, value]) => `# TYPE ${name} gauge\n${name} ${value}\n`)
-    .join('');
 }

@@ -1,6 +1,7 @@
 /** The root logger: JSON lines on stderr, or a person's format on a terminal. Secrets and arguments never reach it. */
 import { pino, type Logger } from 'pino';
 import { PinoPretty } from 'pino-pretty';
+import { traceFields } from './spans.ts';
 
 export type Log = Logger;
 
@@ -11,6 +12,7 @@ export function createLog(service: string, level: string): Log {
     level,
     base: { service, pid: process.pid },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    mixin: traceFields,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: redacted, censor: '[redacted]' },
   };

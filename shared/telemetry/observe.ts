@@ -1,4 +1,7 @@
-/** One log line for each piece of work: what it was, how long it took, how it ended. */
+/**
+ * One log line for each piece of work: what it was, how long it took, how it ended. For whoever debugs,
+ * unless it failed for a reason that is ours.
+ */
 import { performance } from 'node:perf_hooks';
 import type { Interceptor } from './intercept.ts';
 import type { Log } from './log.ts';
@@ -25,7 +28,7 @@ export function observe<Input, Output>(
       const output = await next(input);
       const { outcome, cause } = outcomeOf(output);
       const line = { ...describe(input), outcome, ms: ms() };
-      if (cause === undefined) log.info(line, name);
+      if (cause === undefined) log.debug(line, name);
       else log.error({ ...line, err: cause }, name);
       return output;
     } catch (error) {

@@ -14,18 +14,21 @@ import {
 
 /** The context of a W3C `traceparent`, whose form has been checked; nothing above it without one. */
 export function contextOf(traceparent: string | undefined): Context {
-  const [, traceId, spanId, flags] = traceparent?.split('-') ?? [];
-  if (traceId === undefined || spanId === undefined) return ROOT_CONTEXT;
-  const sampled = Number.parseInt(flags ?? '', 16) & TraceFlags.SAMPLED;
-  const spanContext = { traceId, spanId, traceFlags: sampled, isRemote: true };
-  return isSpanContextValid(spanContext)
-    ? trace.setSpanContext(ROOT_CONTEXT, spanContext)
-    : ROOT_CONTEXT;
+  const [, traceId = '', spanId = '', flags = ''] = traceparent?.split('-') ?? [];
+  const traceFlags = Number.parseInt(flags, 16) & TraceFlags.SAMPLED;
+  const spanContext = { traceId, spanId, traceFlags, isRemote: true };
+  if (!isSpanContextValid(spanContext)) return ROOT_CONTEXT;
+  return trace.setSpanContext(ROOT_CONTEXT, spanContext);
 }
 
 export function traceparentOf(span: Span): string {
   const { traceId, spanId, traceFlags } = span.spanContext();
   return `00-${traceId}-${spanId}-0${traceFlags & TraceFlags.SAMPLED}`;
+}
+
+/** What the ingress does not record, nobody behind it does: then there is no span even to be dropped. */
+export function isRecorded(traceparent: string | undefined): boolean {
+  return traceparent === undefined || traceparent.endsWith('1');
 }
 
 /** For log lines: empty without a trace. */
@@ -39,7 +42,7 @@ export interface Piece extends SpanOptions {
   readonly parent: Context;
 }
 
-/** Runs the work inside a span, active meanwhile. A span that nobody records costs no more than its start. */
+/** Runs the work inside a span, which is the active one meanwhile. */
 export async function inSpan<Result>(
   tracer: Tracer,
   { name, parent, ...options }: Piece,
@@ -53,8 +56,8 @@ export async function inSpan<Result>(
   }
 }
 
-/** Texts of errors stay out: they may hold what a caller wanted to be kept secret. */
-export function setFault(span: Span, code: string): void {
-  span.setAttributes({ 'error.type': code, 'agent_mesh.fault': code });
+/** Codes and names alone: texts of errors may hold what a caller wanted to be kept secret. */
+export function setFailure(span: Span, code: string): void {
+  span.setAttribute('error.type', code);
   span.setStatus({ code: SpanStatusCode.ERROR, message: code });
 }

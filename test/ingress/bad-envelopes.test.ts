@@ -47,7 +47,7 @@ test(
       await Promise.all(Array.from({ length: 100 }, (_, i) => listen(from + i)));
     }
     expect(opened).toHaveLength(50);
-    expect(mesh.ingress.gauges()['agent_mesh_ingress_streams']).toBe(50);
+    expect(mesh.ingress.streams).toBe(50);
     // Calls go on beside them.
     const { body, headers: sent } = modern('tools/list');
     expect((await post(mesh, body, sent)).status).toBe(200);

@@ -54,7 +54,7 @@ describe('an ingress process', () => {
     expect(response.headers.get('retry-after')).toBe('1');
     expect((await messageOf(response)).error.data['agent-mesh/fault']).toBe('overloaded');
     const metrics = await (await fetch(new URL('/metrics', admin))).text();
-    expect(metrics).toContain('agent_mesh_ingress_answered_503 1\n');
+    expect(metrics).toContain('agent_mesh_http_responses_total{status="503"} 1\n');
 
     ingress.child.kill('SIGTERM');
     expect(await ingress.exited).toBe(0);

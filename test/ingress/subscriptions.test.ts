@@ -102,12 +102,12 @@ describe('subscriptions/listen', () => {
     await using world = await startChanging();
     const ann = world.as(aPrincipal('acme'));
     const stream = await listen(ann);
-    expect(world.mesh.ingress.gauges()['agent_mesh_ingress_streams']).toBe(1);
+    expect(world.mesh.ingress.streams).toBe(1);
     world.change(ann.key, next);
     await stream.ended;
     expect(stream.text()).toContain('"resultType":"complete"');
     expect(stream.heard()).toBe(0);
-    await expect.poll(() => world.mesh.ingress.gauges()['agent_mesh_ingress_streams']).toBe(0);
+    await expect.poll(() => world.mesh.ingress.streams).toBe(0);
   });
 
   test('keeps its streams while the directory fails', async () => {
@@ -126,7 +126,7 @@ describe('subscriptions/listen', () => {
     fails = true;
     mesh.ingress.onTenantChange(everyTenant);
     await new Promise(setImmediate);
-    expect(mesh.ingress.gauges()['agent_mesh_ingress_streams']).toBe(1);
+    expect(mesh.ingress.streams).toBe(1);
     fails = false;
     stream.leave();
   });
@@ -136,7 +136,7 @@ describe('subscriptions/listen', () => {
     for (let id = 0; id < 3; id += 1) {
       const stream = await listen(mesh, id);
       stream.leave();
-      await expect.poll(() => mesh.ingress.gauges()['agent_mesh_ingress_streams']).toBe(0);
+      await expect.poll(() => mesh.ingress.streams).toBe(0);
     }
   });
 

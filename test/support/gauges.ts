@@ -1,9 +1,10 @@
 /** Numbers that processes tell on their admin ports. */
 
-/** Of one process. */
+/** Of one process, summed over labels; 0 if it tells nothing of that name. */
 export async function readGauge(admin: string, name: string): Promise<number> {
   const text = await (await fetch(`${admin}/metrics`)).text();
-  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+  const series = text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'));
+  return [...series].reduce((sum, [, value]) => sum + Number(value), 0);
 }
 
 /** Summed over all workers of a cluster. */

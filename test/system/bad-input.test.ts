@@ -35,9 +35,9 @@ async function logs(): Promise<string> {
   return (await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')))).join('\n');
 }
 
-/** How many invocations the worker has begun to run. */
+/** How many calls the worker has run. */
 async function ran(): Promise<number> {
-  return sumOverWorkers(cluster, 'agent_mesh_worker_invocations');
+  return sumOverWorkers(cluster, 'agent_mesh_runs_total');
 }
 
 /** A bad request is answered, reaches no worker, and the next call works. */

@@ -23,7 +23,7 @@ function startCluster(): Promise<TestCluster> {
     workers: 3,
     diagnostics: true,
     tenants,
-    environment: { LOG_LEVEL: 'info', WORKER_LEASE_MS: '2000' },
+    environment: { LOG_LEVEL: 'debug', WORKER_LEASE_MS: '2000' },
   });
 }
 

@@ -36,7 +36,7 @@ describe('while Redis does not answer', () => {
     await using cluster = await startTestCluster();
     const endpoint: Endpoint = { mcp: cluster.mcp, apiKey: cluster.apiKey };
     await resultOf(endpoint, 'kv_set', { key: 'x', value: 'before' });
-    const invocations = await sumOverWorkers(cluster, 'agent_mesh_worker_invocations');
+    const invocations = await sumOverWorkers(cluster, 'agent_mesh_runs_total');
     const pid = await pidOf(cluster.redis);
 
     process.kill(pid, 'SIGSTOP');
@@ -57,8 +57,6 @@ describe('while Redis does not answer', () => {
       .toMatchObject({ structuredContent: { value: 'before' } });
     // The refused write did not run on waking: only reads have, since.
     expect(await resultOf(endpoint, 'kv_get', { key: 'x' })).toEqual({ value: 'before' });
-    expect(await sumOverWorkers(cluster, 'agent_mesh_worker_invocations')).toBeGreaterThan(
-      invocations,
-    );
+    expect(await sumOverWorkers(cluster, 'agent_mesh_runs_total')).toBeGreaterThan(invocations);
   }, 60_000);
 });

@@ -24,28 +24,43 @@ export const FaultCode = z.enum([
 ]);
 export type FaultCode = z.output<typeof FaultCode>;
 
+/** A resource that a fault is about, as clients are told of it. */
+export const FaultLink = z.object({
+  uri: z.string(),
+  name: z.string(),
+  mimeType: z.string().optional(),
+  /** Bytes. */
+  size: z.number().int().nonnegative().optional(),
+});
+export type FaultLink = z.output<typeof FaultLink>;
+
 /** A fault as it travels in a reply. The cause never travels. */
 export const FaultRecord = z.object({
   code: FaultCode,
   message: z.string(),
   /** Milliseconds after which the same call may succeed. Absent: a retry would not help. */
   retryAfterMs: z.number().int().nonnegative().optional(),
+  link: FaultLink.optional(),
 });
 export type FaultRecord = z.output<typeof FaultRecord>;
+
+interface FaultOptions {
+  readonly retryAfterMs?: number | undefined;
+  readonly link?: FaultLink | undefined;
+  readonly cause?: unknown;
+}
 
 export class Fault extends Error {
   override readonly name = 'Fault';
   readonly code: FaultCode;
   /** Milliseconds after which the same call may succeed. Absent: a retry would not help. */
   readonly retryAfterMs: number | undefined;
+  readonly link: FaultLink | undefined;
 
-  constructor(
-    code: FaultCode,
-    message: string,
-    options: { readonly retryAfterMs?: number | undefined; readonly cause?: unknown } = {},
-  ) {
+  constructor(code: FaultCode, message: string, options: FaultOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
+    this.link = options.link;
     this.retryAfterMs =
       options.retryAfterMs === undefined ? undefined : Math.ceil(options.retryAfterMs);
   }
@@ -58,11 +73,16 @@ export class Fault extends Error {
   }
 
   toRecord(): FaultRecord {
-    const { code, message, retryAfterMs } = this;
-    return retryAfterMs === undefined ? { code, message } : { code, message, retryAfterMs };
+    const { code, message, retryAfterMs, link } = this;
+    return {
+      code,
+      message,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(link && { link }),
+    };
   }
 
-  static fromRecord({ code, message, retryAfterMs }: FaultRecord): Fault {
-    return new Fault(code, message, { retryAfterMs });
+  static fromRecord({ code, message, retryAfterMs, link }: FaultRecord): Fault {
+    return new Fault(code, message, { retryAfterMs, link });
   }
 }

@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import { ProtocolError, SERVER_INFO_META_KEY } from '@modelcontextprotocol/server';
 import { Fault } from '../../shared/faults.ts';
 import { idempotencyKeyOf, traceparentOf } from './call-facts.ts';
+import type { McpExchange } from './mcp-exchange.ts';
 import { cutOffStalled, keepAlive, send, sendEvent } from './node-exchange.ts';
 import {
   openExchange,
@@ -40,9 +41,9 @@ export function createAnswerPlainCall(ports: PlainCallPorts): AnswerPlainCall {
   const toResult = (era: PlainCall['era'], text: string): string =>
     era === 'modern' ? `"result":{${prefix}${text.slice(1)}` : `"result":${text}`;
 
-  const toFailure = (era: PlainCall['era'], fault: Fault): string => {
+  const toFailure = (fault: Fault, { era, takesLinks }: McpExchange): string => {
     try {
-      const result = toToolResult(fault);
+      const result = toToolResult(fault, takesLinks);
       if (era === 'legacy') return `"result":${JSON.stringify(result)}`;
       const _meta = { ...result._meta, ...marks };
       return `"result":${JSON.stringify({ ...result, resultType: 'complete', _meta })}`;
@@ -80,7 +81,7 @@ export function createAnswerPlainCall(ports: PlainCallPorts): AnswerPlainCall {
       if (surfaces[fault.code].on === 'http') exchange.refuse(fault);
       const refused = refusal();
       if (refused) return send(response, refused);
-      ending = toFailure(era, fault);
+      ending = toFailure(fault, exchange);
     } finally {
       settle();
       stop?.();

@@ -21,6 +21,8 @@ export interface SessionWishes {
 export interface McpExchange {
   readonly principal: Principal;
   readonly era: 'modern' | 'legacy';
+  /** Whether the client knows links to resources as part of a result. */
+  readonly takesLinks: boolean;
   /** As the HTTP headers carry them, unchecked. */
   readonly idempotencyKey: string | undefined;
   readonly traceparent: string | undefined;

@@ -159,7 +159,7 @@ async function call(
     // An internal fault without a cause came with the reply, and is in the worker's log.
     if (fault.cause !== undefined) ports.onProblem(`${fault.code}: ${fault.message}`, fault.cause);
     if (surfaces[fault.code].on === 'http') exchange.refuse(fault);
-    return toToolResult(fault);
+    return toToolResult(fault, exchange.takesLinks);
   } finally {
     settle();
   }

@@ -34,6 +34,9 @@ export interface KnownSession {
   readonly nonce: string;
 }
 
+/** The first version with links to resources, and with a header that names the version. */
+const linksSince = '2025-06-18';
+
 export function openExchange(
   { request, response, caller }: Asked,
   {
@@ -52,6 +55,7 @@ export function openExchange(
     era,
     ask: session && askOver(response, session, ports),
     wishes: session && ports.states && toWishes(caller, session, ports.states),
+    takesLinks: era === 'modern' || (headerOf(request, 'mcp-protocol-version') ?? '') >= linksSince,
     idempotencyKey: headerOf(request, 'idempotency-key'),
     traceparent: headerOf(request, 'traceparent'),
     congested: () => response.writableNeedDrain,

@@ -43,15 +43,19 @@ export const unknownTool = (name: string): Fault =>
 /**
  * The result that tells the model what went wrong.
  * @throws {ProtocolError} for faults that the client program must see instead of the model. An
- * http fault comes here only once the head of the answer has gone.
+ * http fault comes here only once the head of the answer has gone. `takesLinks` is false for
+ * clients that would take a link to a resource for a broken result.
  */
-export function toToolResult(fault: Fault): CallToolResult {
+export function toToolResult(fault: Fault, takesLinks: boolean): CallToolResult {
   const surface = surfaces[fault.code];
   switch (surface.on) {
     case 'tool':
       return {
         isError: true,
-        content: [{ type: 'text', text: withWaitingTime(fault) }],
+        content: [
+          { type: 'text', text: withWaitingTime(fault) },
+          ...(fault.link && takesLinks ? [{ type: 'resource_link' as const, ...fault.link }] : []),
+        ],
         _meta: marks(fault),
       };
     case 'rpc':

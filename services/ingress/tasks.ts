@@ -155,7 +155,7 @@ function toEnd(reply: Reply): Result {
 /** What the model can act on is a result; anything else a failure of the task. */
 function toFailure(fault: Fault): Result {
   try {
-    return { status: 'completed', result: toToolResult(fault) };
+    return { status: 'completed', result: toToolResult(fault, true) };
   } catch (thrown) {
     const error =
       thrown instanceof ProtocolError

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { Fault } from '../faults.ts';
+import { toUri } from '../resources/uris.ts';
 import { toAddress, type ArtifactsPorts } from './artifact-keys.ts';
 import { unlessMissing } from './artifact-object.ts';
 
@@ -23,7 +24,7 @@ export async function readArtifact(
     ports,
   );
   if (found === undefined) return undefined;
-  const { Body: body, ContentLength: bytes = Infinity } = found;
+  const { Body: body, ContentLength: bytes = Infinity, ContentType: mimeType } = found;
   if (bytes > maxBytes) {
     // The stream reports the end we put to it; nobody reads it any more.
     if (body instanceof Readable) body.on('error', () => {});
@@ -31,6 +32,7 @@ export async function readArtifact(
     throw new Fault(
       'payload_too_large',
       `The artifact holds ${bytes} bytes; at most ${maxBytes} can be returned in a reply. artifacts_url gives a URL for it.`,
+      { link: { uri: toUri({ kind: 'artifacts', key }), name: key, mimeType, size: bytes } },
     );
   }
   return (await body?.transformToByteArray()) ?? new Uint8Array();

@@ -166,6 +166,33 @@ describe('a fault', () => {
     ]);
   });
 
+  test('about something too large links to it, for clients that know links', async () => {
+    const link = { uri: 'mesh://artifacts/big', name: 'big', mimeType: 'a/b', size: 3_000_000 };
+    const fault = new Fault('payload_too_large', 'Too large. Use artifacts_url.', { link });
+    for (const plainCalls of [undefined, 'through the SDK'] as const) {
+      await using mesh = await startIngress({
+        callTool: () => Promise.reject(Fault.fromRecord(fault.toRecord())),
+        ...(plainCalls && { plainCalls }),
+      });
+      const { body, headers } = modern('tools/call', { name: 'kv_get' });
+      const text = { type: 'text', text: fault.message };
+      const contentOf = async (response: Promise<Response>) =>
+        (await messageOf(await response)).result.content;
+      expect(await contentOf(post(mesh, body, headers))).toEqual([
+        text,
+        { type: 'resource_link', ...link },
+      ]);
+      for (const [version, length] of [
+        ['2025-06-18', 2],
+        ['2025-03-26', 1],
+        [undefined, 1],
+      ] as const) {
+        const old = post(mesh, legacyCall('kv_get'), { 'mcp-protocol-version': version });
+        expect(await contentOf(old)).toHaveLength(length);
+      }
+    }
+  });
+
   test.each(['modern', 'legacy'] as const)(
     'of the whole service is a status with the id of the request (%s)',
     async (era) => {

@@ -1,8 +1,11 @@
 /** What a tenant has stored, as resources: listed, read, completed and watched, through the queue. */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { startTestCluster } from '../support/cluster.ts';
 import { createKey } from '../support/keys.ts';
+
+const Url = z.object({ url: z.url(), headers: z.record(z.string(), z.string()) });
 
 const tenants = `
 tenants:
@@ -76,6 +79,31 @@ test('stored values are resources of their tenant alone', { timeout: 60_000 }, a
   ]) {
     await expect(bob.readResource({ uri })).rejects.toThrow(/not found/i);
   }
+
+  // What is too large for a call is told of by a link, its size, and the way to get it.
+  const size = 3_145_728;
+  const upload = await ann.callTool({
+    name: 'artifacts_url',
+    arguments: { key: 'big', method: 'put', bytes: size, content_type: 'video/mp4' },
+  });
+  const { url, headers } = Url.parse(upload.structuredContent);
+  const put = await fetch(url, { method: 'PUT', headers, body: Buffer.alloc(size) });
+  expect(put.status).toBe(200);
+  const large = await ann.callTool({ name: 'artifacts_get', arguments: { key: 'big' } });
+  expect(large).toMatchObject({
+    isError: true,
+    content: [
+      { type: 'text', text: expect.stringContaining('artifacts_url') },
+      {
+        type: 'resource_link',
+        uri: 'mesh://artifacts/big',
+        name: 'big',
+        mimeType: 'video/mp4',
+        size,
+      },
+    ],
+  });
+  await expect(ann.readResource({ uri: 'mesh://artifacts/big' })).rejects.toThrow(/artifacts_url/);
 
   const { completion } = await ann.complete({
     ref: { type: 'ref/resource', uri: 'mesh://kv/{key}' },

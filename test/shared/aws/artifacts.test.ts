@@ -61,6 +61,12 @@ describe('artifacts', () => {
     await expect(cloud.call().readArtifact('large', limit)).rejects.toMatchObject({
       code: 'payload_too_large',
       message: expect.stringMatching(/2097153.*2097152/),
+      link: {
+        uri: 'mesh://artifacts/large',
+        name: 'large',
+        mimeType: 'text/plain',
+        size: limit + 1,
+      },
     });
   });
 

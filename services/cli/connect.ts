@@ -5,13 +5,13 @@ import { Redis } from 'ioredis';
 import { SetupError } from '../../deploy/local/setup-error.ts';
 import { createAdminAccounts, type AdminAccounts } from '../../shared/admin/accounts.ts';
 import { createAuditLog, type AuditLog } from '../../shared/audit/audit-log.ts';
-import { createAudit, type AuditRecord } from '../../shared/audit/audit.ts';
+import { createAudit } from '../../shared/audit/audit.ts';
+import { recordsOf, type RecordChange } from '../../shared/audit/operator-change.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
 import { readConfig } from '../../shared/config/setting.ts';
 import { createAnnouncer } from '../../shared/tenants/announce-tenant.ts';
 import type { ApplyPorts } from '../../shared/tenants/apply-tenants.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
-import type { Tenant } from '../../shared/tenants/tenant.ts';
 import { locateAws, locateRedis } from './locate.ts';
 import type { CliPorts } from './ports.ts';
 
@@ -20,14 +20,8 @@ export interface Connection extends ApplyPorts {
   readonly auditLog: AuditLog;
   readonly admins: AdminAccounts;
   /** Puts an operator's decision into the tenant's audit. */
-  readonly recordChange: (tenant: Pick<Tenant, 'id' | 'shard'>, change: OperatorChange) => void;
+  readonly recordChange: RecordChange;
 }
-
-/** What an operator did, or was refused. */
-export type OperatorChange = Pick<AuditRecord, 'action' | 'decision'> & {
-  readonly subject?: string | undefined;
-  readonly rule?: string;
-};
 
 const connectTimeoutMs = 3_000;
 
@@ -57,14 +51,7 @@ export async function withCluster<Result>(
     // What cannot be chained now waits in Redis for an ingress.
     { redis, log: auditLog, onProblem: () => undefined },
   );
-  const recordChange: Connection['recordChange'] = (tenant, { subject, ...change }) =>
-    audit.record({
-      tenant,
-      user: 'operator',
-      credential: 'operator',
-      ...change,
-      ...(subject === undefined ? {} : { subject }),
-    });
+  const recordChange = recordsOf(audit, { user: 'operator', credential: 'operator' });
   try {
     await redis.connect().catch((cause: unknown) => {
       throw new SetupError('Redis does not answer. Is the cluster running?', { cause });

@@ -7,7 +7,8 @@ import {
 } from '../../shared/dead-letters/dead-letter-store.ts';
 import type { DeadLetter } from '../../shared/dead-letters/dead-letter.ts';
 import { sensitiveOf, timeoutOf } from '../../shared/dead-letters/known-tools.ts';
-import { Fault, FaultCode } from '../../shared/faults.ts';
+import { discardLetters, replayLetters } from '../../shared/dead-letters/operate.ts';
+import { FaultCode } from '../../shared/faults.ts';
 import { InvocationId, TenantId } from '../../shared/ids.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import type { Tenant } from '../../shared/tenants/tenant.ts';
@@ -143,23 +144,18 @@ async function replay(
   options: ChoiceOptions,
   ports: CliPorts,
 ): Promise<void> {
-  const refused: string[] = [];
-  let replayed = 0;
-  await withLetters(options, ports, async (opened) => {
-    const { letters, tenant, recordChange } = opened;
+  const { replayed, refused } = await withLetters(options, ports, async (opened) => {
     // Oldest first, as they came.
-    for (const { id } of [...(await choose(ids, options, opened))].reverse()) {
-      try {
-        if (await letters.replay(tenant, id)) replayed += 1;
-        recordChange(tenant, { action: 'dead-letters/replay', subject: id, decision: 'allowed' });
-      } catch (error) {
-        if (!(error instanceof Fault)) throw error;
-        refused.push(`${id}: ${error.message}`);
-      }
-    }
+    const chosen = [...(await choose(ids, options, opened))].reverse();
+    return replayLetters(
+      opened.tenant,
+      chosen.map(({ id }) => id),
+      opened,
+    );
   });
   ports.print(`Replayed ${replayed} ${replayed === 1 ? 'call' : 'calls'}.`);
-  if (refused.length > 0) throw new SetupError(`Not replayed:\n${refused.join('\n')}`);
+  const lines = refused.map(({ id, why }) => `${id}: ${why}`);
+  if (lines.length > 0) throw new SetupError(`Not replayed:\n${lines.join('\n')}`);
 }
 
 async function discard(
@@ -168,12 +164,8 @@ async function discard(
   ports: CliPorts,
 ): Promise<void> {
   const discarded = await withLetters(options, ports, async (opened) => {
-    const { letters, tenant, recordChange } = opened;
     const chosen = (await choose(ids, options, opened)).map(({ id }) => id);
-    for (const id of chosen) {
-      recordChange(tenant, { action: 'dead-letters/discard', subject: id, decision: 'allowed' });
-    }
-    return letters.discard(tenant, chosen);
+    return discardLetters(opened.tenant, chosen, opened);
   });
   ports.print(`Discarded ${discarded} ${discarded === 1 ? 'call' : 'calls'}.`);
 }

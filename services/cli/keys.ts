@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { SetupError } from '../../deploy/local/setup-error.ts';
 import { TenantId, UserId } from '../../shared/ids.ts';
 import { hashApiKey, isExpired, keyId, newApiKey } from '../../shared/tenants/api-keys.ts';
+import { revokeKey } from '../../shared/tenants/revoke.ts';
 import { publishTenantChange } from '../../shared/tenants/tenant-changes.ts';
 import { withCluster } from './connect.ts';
 import { dataOption, type DataOptions } from './data-option.ts';
@@ -92,16 +93,17 @@ async function list(options: ListOptions, ports: CliPorts): Promise<void> {
 }
 
 async function revoke(id: string, options: DataOptions, ports: CliPorts): Promise<void> {
-  await withCluster(ports, options.data, async ({ store, redis, recordChange }) => {
+  await withCluster(ports, options.data, async (connection) => {
+    const { store, redis } = connection;
     const found = await store.findKeys(id);
     const [stored] = found;
     if (!stored) throw new SetupError(`There is no key ${id}.`);
     if (found.length > 1) throw new SetupError(`More than one key starts with ${id}.`);
-    await store.revokeKey(stored.hash);
-    await publishTenantChange(redis, stored.key.tenant);
-    const tenant = await store.readTenant(stored.key.tenant);
-    const subject = `${keyId(stored.hash)} of ${stored.key.user}`;
-    if (tenant) recordChange(tenant, { action: 'keys/revoke', subject, decision: 'allowed' });
+    const { hash, key } = stored;
+    const tenant = await store.readTenant(key.tenant);
+    if (tenant) return revokeKey(tenant, { hash, user: key.user }, connection);
+    await store.revokeKey(hash);
+    await publishTenantChange(redis, key.tenant);
   });
   ports.print(`Revoked ${id}.`);
 }

@@ -1,22 +1,22 @@
 /** `mesh sessions`: the sessions of a tenant's 2025-era clients, and the keys that sign them. */
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Command } from 'commander';
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { SetupError } from '../../deploy/local/setup-error.ts';
+import type { RecordChange } from '../../shared/audit/operator-change.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
 import { ingressSettings } from '../../shared/config/ingress.ts';
 import { readConfig } from '../../shared/config/setting.ts';
 import { rotateSigningKey } from '../../shared/identity/signing-secret.ts';
 import { TenantId, UserId } from '../../shared/ids.ts';
+import { revokeSessions } from '../../shared/sessions/revoke-sessions.ts';
 import {
   createSessionStore,
   type SessionRecord,
   type SessionStore,
 } from '../../shared/sessions/session-store.ts';
-import type { TenantStore } from '../../shared/tenants/tenant-store.ts';
 import type { Tenant } from '../../shared/tenants/tenant.ts';
-import { withCluster } from './connect.ts';
+import { withCluster, type Connection } from './connect.ts';
 import { dataOption, type DataOptions } from './data-option.ts';
 import { locateAws } from './locate.ts';
 import { parsedBy } from './options.ts';
@@ -91,13 +91,9 @@ async function revoke(
   }
   const isMeant = (session: SessionRecord): boolean =>
     all === true || session.id === id || session.user === user;
-  const ended = await withSessions(options, ports, async (store, tenant) => {
-    const meant = (await store.list(tenant)).filter(isMeant);
-    return store.end(
-      tenant,
-      meant.map((session) => session.id),
-    );
-  });
+  const ended = await withSessions(options, ports, (sessions, tenant, recordChange) =>
+    revokeSessions(tenant, isMeant, { sessions, recordChange }),
+  );
   if (id !== undefined && ended === 0) {
     throw new SetupError(`Tenant ${options.tenant} has no session ${id}.`);
   }
@@ -107,14 +103,15 @@ async function revoke(
 async function withSessions<Result>(
   { tenant: id, data }: DataOptions & { readonly tenant: TenantId },
   ports: CliPorts,
-  work: (store: SessionStore, tenant: Tenant) => Promise<Result>,
+  work: (store: SessionStore, tenant: Tenant, recordChange: RecordChange) => Promise<Result>,
 ): Promise<Result> {
   const { sessionIdleMs } = ingressSettings;
   const settings = readConfig({ sessionIdleMs }, ports.environment);
-  const run = async (connection: { readonly redis: Redis; readonly store: TenantStore }) => {
+  const run = async (connection: Connection) => {
     const tenant = await connection.store.readTenant(id);
     if (!tenant) throw new SetupError(`There is no tenant ${id}.`);
-    return work(createSessionStore(connection.redis, { idleMs: settings.sessionIdleMs }), tenant);
+    const sessions = createSessionStore(connection.redis, { idleMs: settings.sessionIdleMs });
+    return work(sessions, tenant, connection.recordChange);
   };
   return withCluster(ports, data, run);
 }

@@ -1,11 +1,10 @@
 /** `mesh tenants suspend|resume|set|delete`: changes of one tenant, which hold for every start at once. */
 import type { Command } from 'commander';
 import { SetupError } from '../../deploy/local/setup-error.ts';
-import type { AuditAction } from '../../shared/audit/entry.ts';
 import { TenantId } from '../../shared/ids.ts';
 import { queueKey } from '../../shared/queue/names.ts';
+import { changeFields, setStatus } from '../../shared/tenants/change-tenant.ts';
 import { deleteTenant } from '../../shared/tenants/delete-tenant.ts';
-import { setFields } from '../../shared/tenants/set-fields.ts';
 import type { Tenant } from '../../shared/tenants/tenant.ts';
 import { withCluster, type Connection } from './connect.ts';
 import { dataOption, type DataOptions } from './data-option.ts';
@@ -25,14 +24,14 @@ export function addTenantChangeCommands(tenants: Command, ports: CliPorts): void
     .description('refuse the tenant from now on; calls already accepted still run')
     .argument(...tenantArgument)
     .addOption(dataOption())
-    .action((id: TenantId, options: DataOptions) => setStatus(id, 'suspended', options, ports));
+    .action((id: TenantId, options: DataOptions) => changeStatus(id, 'suspended', options, ports));
 
   tenants
     .command('resume')
     .description('accept a suspended tenant again')
     .argument(...tenantArgument)
     .addOption(dataOption())
-    .action((id: TenantId, options: DataOptions) => setStatus(id, 'active', options, ports));
+    .action((id: TenantId, options: DataOptions) => changeStatus(id, 'active', options, ports));
 
   tenants
     .command('set')
@@ -53,7 +52,7 @@ export function addTenantChangeCommands(tenants: Command, ports: CliPorts): void
     .action((id: TenantId, options: DeleteOptions) => remove(id, options, ports));
 }
 
-async function setStatus(
+async function changeStatus(
   id: TenantId,
   status: Tenant['status'],
   options: DataOptions,
@@ -62,8 +61,7 @@ async function setStatus(
   const wasSet = await withCluster(ports, options.data, async (connection) => {
     const tenant = await readTenant(connection, id);
     if (tenant.status === status) return false;
-    const action = status === 'active' ? 'tenants/resume' : 'tenants/suspend';
-    await change(connection, tenant, { ...tenant, status }, action);
+    await setStatus(tenant, status, connection);
     return true;
   });
   ports.print(`Tenant ${id} is ${wasSet ? 'now' : 'already'} ${status}.`);
@@ -77,28 +75,9 @@ async function set(
 ): Promise<void> {
   const changed = await withCluster(ports, options.data, async (connection) => {
     const tenant = await readTenant(connection, id);
-    return change(
-      connection,
-      tenant,
-      setFields(tenant, fields),
-      'tenants/update',
-      fields.join(' '),
-    );
+    return changeFields(tenant, fields, connection);
   });
   ports.print(`Tenant ${id} has version ${changed.version} now: ${fields.join(' ')}`);
-}
-
-async function change(
-  { store, announce, recordChange }: Connection,
-  before: Tenant,
-  after: Tenant,
-  action: AuditAction,
-  subject?: string,
-): Promise<Tenant> {
-  const written = await store.writeTenant(after, before.version);
-  await announce(written);
-  recordChange(written, { action, subject, decision: 'allowed' });
-  return written;
 }
 
 async function remove(id: TenantId, options: DeleteOptions, ports: CliPorts): Promise<void> {

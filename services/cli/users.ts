@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { SetupError } from '../../deploy/local/setup-error.ts';
 import { TenantId, UserId } from '../../shared/ids.ts';
-import { publishTenantChange } from '../../shared/tenants/tenant-changes.ts';
+import { removeUser } from '../../shared/tenants/revoke.ts';
 import { withCluster } from './connect.ts';
 import { dataOption, type DataOptions } from './data-option.ts';
 import { parsedBy } from './options.ts';
@@ -51,17 +51,10 @@ async function list(options: UserOptions, ports: CliPorts): Promise<void> {
 
 async function remove(user: UserId, options: UserOptions, ports: CliPorts): Promise<void> {
   const revoked = await withCluster(ports, options.data, async (connection) => {
-    const { store, redis, recordChange } = connection;
     const tenant = await readTenant(connection, options.tenant);
-    if (!(await store.readUser(tenant.id, user))) {
-      throw new SetupError(`Tenant ${tenant.id} has no user ${user}.`);
-    }
-    await store.deleteUser(tenant.id, user);
-    const keys = (await store.listKeys(tenant.id)).filter(({ key }) => key.user === user);
-    for (const { hash } of keys) await store.revokeKey(hash);
-    await publishTenantChange(redis, tenant.id);
-    recordChange(tenant, { action: 'users/remove', subject: user, decision: 'allowed' });
-    return keys.length;
+    const keys = await removeUser(tenant, user, connection);
+    if (keys === undefined) throw new SetupError(`Tenant ${tenant.id} has no user ${user}.`);
+    return keys;
   });
   ports.print(`Removed ${user} and ${revoked} ${revoked === 1 ? 'key' : 'keys'}.`);
 }

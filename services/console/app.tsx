@@ -2,10 +2,13 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { SignedIn } from '../../shared/admin/api.ts';
 import { readSession, signOut, whenSignedOut } from './api.ts';
+import { CallPage } from './call-page.tsx';
 import { ClusterPage } from './cluster-page.tsx';
 import { useLive, type Live } from './live.ts';
 import { usePlace, type Place } from './route.ts';
 import { SignIn } from './sign-in.tsx';
+import { TenantPage } from './tenant-page.tsx';
+import { TenantsPage } from './tenants-page.tsx';
 
 export function App() {
   const [session, setSession] = useState<SignedIn | undefined | 'asking'>('asking');
@@ -74,14 +77,16 @@ interface PageProps {
   readonly session: SignedIn;
 }
 
-function Page({ place, live }: PageProps) {
+function Page({ place, live, session }: PageProps) {
   switch (place.page) {
     case 'cluster':
       return <ClusterPage live={live} />;
     case 'tenants':
+      return <TenantsPage />;
     case 'tenant':
+      return <TenantPage key={place.tenant} id={place.tenant} session={session} />;
     case 'call':
-      return null;
+      return <CallPage key={place.call} tenant={place.tenant} call={place.call} />;
   }
 }
 

@@ -13,7 +13,8 @@ export interface Line {
 
 interface ChartProps {
   readonly title: string;
-  readonly unit: string;
+  /** How a value is written. */
+  readonly show: (value: number) => string;
   /** Epoch ms. */
   readonly times: readonly number[];
   readonly lines: readonly Line[];
@@ -22,7 +23,7 @@ interface ChartProps {
 const height = 170;
 const spanSeconds = 300;
 
-export function Chart({ title, unit, times, lines }: ChartProps) {
+export function Chart({ title, show, times, lines }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const data = toData(times, lines);
@@ -32,7 +33,7 @@ export function Chart({ title, unit, times, lines }: ChartProps) {
     if (!element) return;
     const draw = (): void => {
       plot.current?.destroy();
-      plot.current = new uPlot(optionsOf(element, unit, lines), data, element);
+      plot.current = new uPlot(optionsOf(element, show, lines), data, element);
     };
     draw();
     const theme = matchMedia('(prefers-color-scheme: dark)');
@@ -49,7 +50,10 @@ export function Chart({ title, unit, times, lines }: ChartProps) {
   }, []);
   useEffect(() => plot.current?.setData(data), [times.at(-1), times.length]);
 
-  const last = lines.map(({ label, values }) => `${label} ${values.at(-1) ?? 'none'}`).join(', ');
+  const last = lines.map(({ label, values }) => {
+    const value = values.at(-1) ?? undefined;
+    return `${label} ${value === undefined ? 'none' : show(value)}`;
+  });
   return (
     <figure class="chart">
       <figcaption>
@@ -62,7 +66,7 @@ export function Chart({ title, unit, times, lines }: ChartProps) {
           ))}
         </span>
       </figcaption>
-      <div ref={box} role="img" aria-label={`${title}: now ${last} ${unit}`} />
+      <div ref={box} role="img" aria-label={`${title}: now ${last.join(', ')}`} />
     </figure>
   );
 }
@@ -71,7 +75,11 @@ function toData(times: readonly number[], lines: readonly Line[]): uPlot.Aligned
   return [times.map((at) => at / 1_000), ...lines.map(({ values }) => [...values])];
 }
 
-function optionsOf(element: HTMLElement, unit: string, lines: readonly Line[]): uPlot.Options {
+function optionsOf(
+  element: HTMLElement,
+  show: ChartProps['show'],
+  lines: readonly Line[],
+): uPlot.Options {
   const color = (name: string): string => getComputedStyle(element).getPropertyValue(`--${name}`);
   const axis = {
     stroke: color('quiet'),
@@ -82,6 +90,7 @@ function optionsOf(element: HTMLElement, unit: string, lines: readonly Line[]): 
   return {
     width: element.clientWidth,
     height,
+    padding: [8, 12, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {
@@ -89,11 +98,11 @@ function optionsOf(element: HTMLElement, unit: string, lines: readonly Line[]): 
       y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.15)] },
     },
     axes: [
-      { ...axis, values: (_plot, ticks) => ticks.map(toClock), space: 70 },
+      { ...axis, size: 28, values: (_plot, ticks) => ticks.map(toClock), space: 70 },
       {
         ...axis,
         size: 52,
-        values: (_plot, ticks) => ticks.map((tick) => `${tick}${unit && ` ${unit}`}`),
+        values: (_plot, ticks) => ticks.map(show),
       },
     ],
     series: [

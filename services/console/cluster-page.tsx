@@ -20,7 +20,7 @@ export function ClusterPage({ live }: { readonly live: Live }) {
       <div class="charts">
         <Chart
           title="Calls a second"
-          unit=""
+          show={rate}
           times={times}
           lines={[
             { label: 'answered', color: 'blue', values: views.map((v) => v.callsPerSecond) },
@@ -29,7 +29,7 @@ export function ClusterPage({ live }: { readonly live: Live }) {
         />
         <Chart
           title="Latency"
-          unit="ms"
+          show={duration}
           times={times}
           lines={[
             { label: 'median', color: 'blue', values: views.map((v) => v.p50 ?? null) },

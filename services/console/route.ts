@@ -11,12 +11,20 @@ export function toPlace(hash: string): Place {
   const [first = '', tenant = '', third = '', call = ''] = hash
     .replace(/^#\/?/, '')
     .split('/')
-    .map(decodeURIComponent);
+    .map(decode);
   if (first !== 'tenants') return { page: 'cluster' };
   if (tenant === '') return { page: 'tenants' };
   return third === 'calls' && call !== ''
     ? { page: 'call', tenant, call }
     : { page: 'tenant', tenant };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export const tenantLink = (tenant: string): string => `#/tenants/${encodeURIComponent(tenant)}`;

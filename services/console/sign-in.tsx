@@ -27,6 +27,14 @@ export function SignIn({ onDone }: { readonly onDone: (session: SignedIn) => voi
     <main class="sign-in">
       <h1>agent-mesh</h1>
       <form onSubmit={(event) => void submit(event)}>
+        <input
+          class="hidden"
+          type="text"
+          name="username"
+          autocomplete="username"
+          tabIndex={-1}
+          aria-hidden="true"
+        />
         <label for="token">Admin token</label>
         <input
           id="token"

@@ -4,6 +4,8 @@ import type { ComponentChildren } from 'preact';
 export interface Column {
   readonly name: ComponentChildren;
   readonly isNumber?: boolean;
+  /** Holds buttons; its name is for the ear alone. */
+  readonly isActions?: boolean;
   readonly sort?: 'ascending' | 'descending' | undefined;
 }
 
@@ -22,8 +24,16 @@ interface TableProps {
 }
 
 export function Table({ caption, columns, rows, none, isCaptionHidden = false }: TableProps) {
-  if (rows.length === 0) return <p class="none">{none}</p>;
-  const kind = (at: number): string => (columns[at]?.isNumber ? 'number' : '');
+  if (rows.length === 0) {
+    return (
+      <section class="card">
+        <h2 class={isCaptionHidden ? 'hidden' : ''}>{caption}</h2>
+        <p class="none">{none}</p>
+      </section>
+    );
+  }
+  const kind = (at: number): string =>
+    columns[at]?.isNumber ? 'number' : columns[at]?.isActions ? 'actions' : '';
   return (
     // The region can be scrolled by keyboard.
     <div class="table" role="region" aria-label={caption} tabIndex={0}>
@@ -31,9 +41,9 @@ export function Table({ caption, columns, rows, none, isCaptionHidden = false }:
         <caption class={isCaptionHidden ? 'hidden' : ''}>{caption}</caption>
         <thead>
           <tr>
-            {columns.map(({ name, sort }, at) => (
+            {columns.map(({ name, sort, isActions }, at) => (
               <th key={at} scope="col" class={kind(at)} {...(sort && { 'aria-sort': sort })}>
-                {name}
+                {isActions ? <span class="hidden">{name}</span> : name}
               </th>
             ))}
           </tr>

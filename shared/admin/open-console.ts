@@ -4,15 +4,23 @@ import type { FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
+import { createDeadLetterStore } from '../dead-letters/dead-letter-store.ts';
+import { sensitiveOf, timeoutOf } from '../dead-letters/known-tools.ts';
+import { createInvocationQueue } from '../queue/invocation-queue.ts';
+import { createSessionStore } from '../sessions/session-store.ts';
 import type { Log } from '../telemetry/log.ts';
+import { createAnnouncer } from '../tenants/announce-tenant.ts';
 import type { TenantChange } from '../tenants/tenant-changes.ts';
 import type { TenantStore } from '../tenants/tenant-store.ts';
 import { createAdminAccounts } from './accounts.ts';
+import { changeRoutes } from './change-routes.ts';
 import { watchCluster } from './cluster-watch.ts';
 import { createConsole, type ConsoleOptions } from './console.ts';
 import { createPace, type Pace } from './pace.ts';
 import { announceProcess, type OwnFacts } from './processes.ts';
 import type { RefusedCalls } from './refused-calls.ts';
+import { createRoster } from './roster.ts';
+import { tenantRoutes } from './tenant-routes.ts';
 import { createVisits } from './visits.ts';
 
 export interface OpenConsoleOptions extends ConsoleOptions {
@@ -21,6 +29,8 @@ export interface OpenConsoleOptions extends ConsoleOptions {
   readonly version: string;
   readonly shards: number;
   readonly tenantsTable: string;
+  readonly kvTable: string;
+  readonly sessionIdleMs: number;
 }
 
 export interface OpenConsolePorts {
@@ -46,13 +56,24 @@ export function openConsole(options: OpenConsoleOptions, ports: OpenConsolePorts
   const { redis, dynamo, refused, log } = ports;
   const watch = watchCluster({ ...options, ...ports });
   const pace = createPace();
+  const roster = createRoster({ ...ports, shards: options.shards });
+  // Nothing is claimed here, so that the lease says nothing.
+  const queue = createInvocationQueue(redis, { name: 'console', leaseMs: 1_000 });
+  const shown = {
+    ...ports,
+    kvTable: options.kvTable,
+    roster,
+    sessions: createSessionStore(redis, { idleMs: options.sessionIdleMs }),
+    letters: createDeadLetterStore({ redis, queue, sensitiveOf, timeoutOf }),
+    announce: createAnnouncer(redis),
+  };
   let leave = async (): Promise<void> => undefined;
   const routes = createConsole(options, {
     ...ports,
     accounts: createAdminAccounts({ dynamo, table: options.tenantsTable }),
     visits: createVisits(redis),
     watch,
-    routes: [],
+    routes: [...tenantRoutes(shown), ...changeRoutes(shown)],
     onSignIn: (admin, address) =>
       admin === undefined
         ? log.warn({ address }, 'console: wrong token')
@@ -65,7 +86,7 @@ export function openConsole(options: OpenConsoleOptions, ports: OpenConsolePorts
       const facts = () => ({ ...read(), ...pace.read(), refusals: refused.total });
       leave = announceProcess(redis, { ...options, kind: 'ingress' }, facts);
     },
-    onTenantChange: () => undefined,
+    onTenantChange: (change) => roster.onTenantChange(change),
     async close() {
       watch.close();
       refused.close();

@@ -42,7 +42,12 @@ export interface AuditLog {
   /** In order, from the page that starts at `fromSeq` or later; backwards if so asked. */
   pages(
     tenant: TenantId,
-    options?: { readonly fromSeq?: number; readonly newestFirst?: boolean },
+    options?: {
+      readonly fromSeq?: number;
+      /** No page that starts after it. */
+      readonly toSeq?: number | undefined;
+      readonly newestFirst?: boolean;
+    },
   ): AsyncIterable<AuditPage>;
 }
 
@@ -99,7 +104,7 @@ export function createAuditLog(ports: {
       }
     },
 
-    async *pages(tenant, { fromSeq = 0, newestFirst = false } = {}) {
+    async *pages(tenant, { fromSeq = 0, toSeq, newestFirst = false } = {}) {
       const pages = paginateQuery(
         { client: dynamo },
         {
@@ -110,7 +115,7 @@ export function createAuditLog(ports: {
           ExpressionAttributeValues: {
             ':pk': { S: toPartition(tenant) },
             ':from': { S: toSortKey(fromSeq) },
-            ':to': { S: '9'.repeat(seqDigits) },
+            ':to': { S: toSeq === undefined ? '9'.repeat(seqDigits) : toSortKey(toSeq) },
           },
         },
       );

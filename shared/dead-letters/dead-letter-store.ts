@@ -16,6 +16,8 @@ import { parseLetter, type DeadLetter, type SensitiveOf } from './dead-letter.ts
 export interface DeadLetterFilter {
   readonly tool?: string | undefined;
   readonly code?: string | undefined;
+  /** Looks at so many of the newest alone. */
+  readonly newest?: number | undefined;
 }
 
 /** Whose letters, and where they are. */
@@ -24,6 +26,7 @@ type Owner = Pick<Tenant, 'id' | 'shard'>;
 export interface DeadLetterStore {
   /** Newest first. */
   list(tenant: Owner, filter?: DeadLetterFilter): Promise<readonly DeadLetter[]>;
+  count(tenant: Owner): Promise<number>;
   read(tenant: Owner, id: InvocationId): Promise<DeadLetter | undefined>;
   /**
    * Has the call run again, as its caller sent it, whatever it may have done before: for a tool that
@@ -86,8 +89,9 @@ export function createDeadLetterStore(ports: DeadLetterPorts): DeadLetterStore {
   };
 
   return {
-    async list(tenant, { tool, code } = {}) {
-      const ids = await redis.zrevrange(deadLetterTimes(tenant.shard, tenant.id), 0, -1);
+    async list(tenant, { tool, code, newest = 0 } = {}) {
+      const times = deadLetterTimes(tenant.shard, tenant.id);
+      const ids = await redis.zrevrange(times, 0, newest - 1);
       const letters = (await open(tenant, ids)).map(({ letter }) => letter);
       return letters.filter(
         (letter) =>
@@ -95,6 +99,8 @@ export function createDeadLetterStore(ports: DeadLetterPorts): DeadLetterStore {
           (code === undefined || letter.code === code),
       );
     },
+
+    count: (tenant) => redis.zcard(deadLetterTimes(tenant.shard, tenant.id)),
 
     async read(tenant, id) {
       return (await open(tenant, [id]))[0]?.letter;

@@ -65,6 +65,23 @@ export async function readLeaseRecord(redis: Redis, shards: number): Promise<Lea
   return shards === 1 ? events : events.sort((a, b) => a.at - b.at);
 }
 
+/** The events of one shard between two times, oldest first; of a longer span than `most` entries, its start. */
+export async function readLeaseWindow(
+  redis: Redis,
+  shard: number,
+  window: { readonly from: number; readonly to: number; readonly most: number },
+): Promise<readonly LeaseEvent[]> {
+  const { from, to, most } = window;
+  const found = await redis.xrange(
+    leaseStream(shard),
+    Math.floor(from),
+    Math.ceil(to),
+    'COUNT',
+    most,
+  );
+  return Page.parse(found).flatMap(([id, fields]) => parseEntry(id, fields));
+}
+
 /** Cap and weight of each tenant as its queue has them now; of those alone that have a queue. */
 export async function readQueueLimits(
   redis: Redis,

@@ -70,6 +70,10 @@ export const deadLetters = (shard: number, tenant: TenantId): string =>
 export const deadLetterTimes = (shard: number, tenant: TenantId): string =>
   indexPrefix(shard) + subjectSuffixes.deadAt + tenant;
 
+/** When the next call at a rate would be on time, see `admit.lua`. */
+export const rateKey = (shard: number, subject: string): string =>
+  indexPrefix(shard) + subjectSuffixes.rate + subject;
+
 export const storedReply = (shard: number, id: InvocationId): string =>
   indexPrefix(shard) + subjectSuffixes.reply + id;
 

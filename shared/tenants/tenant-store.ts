@@ -127,22 +127,27 @@ export function createTenantStore(ports: {
     await dynamo.send(new DeleteItemCommand({ TableName: table, Key: toKey(pk, sk) }));
   }
 
-  async function scan(sk: string): Promise<Record<string, AttributeValue>[]> {
-    return collect(
-      paginateScan(
-        { client: dynamo },
-        {
-          TableName: table,
-          ConsistentRead: true,
-          FilterExpression: 'sk = :sk',
-          ExpressionAttributeValues: { ':sk': { S: sk } },
-        },
-      ),
+  async function scan<Out>(
+    sk: string,
+    parse: (item: Record<string, AttributeValue>) => Out,
+  ): Promise<Out[]> {
+    const pages = paginateScan(
+      { client: dynamo },
+      {
+        TableName: table,
+        ConsistentRead: true,
+        FilterExpression: 'sk = :sk',
+        ExpressionAttributeValues: { ':sk': { S: sk } },
+      },
     );
+    const found: Out[] = [];
+    // Page by page: ten thousand records at once would hold up whoever else this process serves.
+    for await (const { Items = [] } of pages) found.push(...Items.map(parse));
+    return found;
   }
 
   async function allKeys(): Promise<StoredKey[]> {
-    return (await scan(keyKey)).map((item) => ({
+    return scan(keyKey, (item) => ({
       hash: KeyHash.parse(item['pk']?.S?.slice(keyPrefix.length)),
       key: fromItem(KeyRecord, item),
     }));
@@ -152,7 +157,7 @@ export function createTenantStore(ports: {
     readTenant: (id, signal) => read(StoredTenant, tenantKey(id), recordKey, signal),
 
     async listTenants() {
-      const tenants = (await scan(recordKey)).map((item) => fromItem(StoredTenant, item));
+      const tenants = await scan(recordKey, (item) => fromItem(StoredTenant, item));
       return tenants.sort((a, b) => (a.id < b.id ? -1 : 1));
     },
 

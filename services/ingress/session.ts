@@ -9,7 +9,7 @@ import { Fault } from '../../shared/faults.ts';
 import type { SigningKeys } from '../../shared/identity/signing-keys.ts';
 import type { SigningKey } from '../../shared/identity/signing-secret.ts';
 import type { SessionStore } from '../../shared/sessions/session-store.ts';
-import type { Principal } from '../../shared/tenants/tenant.ts';
+import type { Principal, Tenant } from '../../shared/tenants/tenant.ts';
 
 const Claims = z.object({
   n: z.string(),
@@ -90,6 +90,15 @@ export function createSessions({ keys, store, onProblem }: SessionsPorts): Sessi
     return claims;
   }
 
+  /** Calls of one client that came in the same turn of the event loop ask Redis once. */
+  const asking = new Map<string, Promise<boolean>>();
+  function touch(tenant: Tenant, nonce: string): Promise<boolean> {
+    const asked = asking.get(nonce) ?? inTime(store.touch(tenant, nonce));
+    if (!asking.has(nonce)) setImmediate(() => asking.delete(nonce));
+    asking.set(nonce, asked);
+    return asked;
+  }
+
   return {
     async open(principal, client, abilities = []) {
       const key = currentKey();
@@ -109,7 +118,7 @@ export function createSessions({ keys, store, onProblem }: SessionsPorts): Sessi
       const nonce = await nonceOf(token, principal);
       if (nonce === undefined) return undefined;
       try {
-        return (await inTime(store.touch(principal.tenant, nonce))) ? nonce : undefined;
+        return (await touch(principal.tenant, nonce)) ? nonce : undefined;
       } catch {
         // By its signature alone: a session grants nothing beyond the token that came with it.
         return nonce;

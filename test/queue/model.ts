@@ -76,7 +76,11 @@ export class Model {
       return stored.fingerprint === fingerprint ? `replied ${stored.text}` : 'conflict';
     }
     const queue = this.queue(tenant.id);
-    if (queue.waiting.length >= tenant.limits.backlog) return 'backlog';
+    if (queue.waiting.length >= tenant.limits.backlog) {
+      this.arm(tenant.id);
+      this.ring();
+      return 'backlog';
+    }
     this.apply(tenant);
     queue.waiting.push(id);
     this.calls.set(id, {
@@ -98,7 +102,8 @@ export class Model {
   /** Starts up to `n` calls. Their tokens are the caller's to set. */
   take(n: number): Call[] {
     const taken: Call[] = [];
-    while (taken.length < n && !this.held) {
+    if (n < 1 || this.held) return taken;
+    while (taken.length < n) {
       const next = this.next();
       if (!next) break;
       const [tenant, start] = next;
@@ -276,7 +281,8 @@ export class Model {
     else if (!this.ready.has(tenant)) this.ready.set(tenant, Math.max(this.clock, finish));
   }
 
-  private ring(): void {
+  /** Of a settlement, once its next calls have been taken. */
+  ring(): void {
     if (this.ready.size > 0) this.rung = true;
   }
 }

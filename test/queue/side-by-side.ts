@@ -104,6 +104,7 @@ export function createSideBySide(redis: Redis) {
       real.flatMap((each) => each.leases),
       model.take(some.length * step.n),
     );
+    model.ring();
   };
 
   const run = async (step: Step): Promise<void> => {
@@ -129,6 +130,7 @@ export function createSideBySide(redis: Redis) {
         const real = await worker(step.worker).settle(lease, reply, step.n);
         expect(real.settled).toBe(model.settle(lease, reply));
         started(real.leases, model.take(step.n));
+        model.ring();
         return;
       }
       case 'settleAll':
@@ -224,6 +226,7 @@ export function createSideBySide(redis: Redis) {
         const reply = toReply('completed', lease.id);
         expect((await worker(0).settle(lease, reply, 0)).settled).toBe(true);
         model.settle(lease, reply);
+        model.ring();
       }
     }
   };

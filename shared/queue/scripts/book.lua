@@ -3,7 +3,7 @@
 -- close() ends every script that has opened a book: it writes them back, and rings the bell.
 -- So a script that handles many calls of a tenant reads and writes what they share only once.
 local books, opened = {}, {}
--- Virtual time of the fair order; known once a book is open.
+-- Virtual time of the fair order, once timeOf() has been asked.
 local clock
 
 local function open(tenant)
@@ -11,18 +11,28 @@ local function open(tenant)
   local queue = queueOf(tenant)
   local meta = redis.call('HMGET', queue .. 'meta', 'concurrency', 'paused', 'weight', 'limitsVersion',
     'sequence', 'backlogBytes', 'gapMs', 'settledAt', 'max')
-  local virtual = redis.call('HMGET', TAG, '', tenant)
-  clock = clock or tonumber(virtual[1]) or 0
   local book = {
     tenant = tenant, queue = queue, changes = {},
     waiting = redis.call('LLEN', queue .. 'wait'), active = redis.call('LLEN', queue .. 'active'),
     cap = tonumber(meta[1]), paused = meta[2], weight = tonumber(meta[3]) or 1, version = tonumber(meta[4]) or 0,
     sequence = tonumber(meta[5]) or 0, bytes = tonumber(meta[6]) or 0, gapMs = tonumber(meta[7]),
-    settledAt = tonumber(meta[8]), rateLimited = meta[9], finish = tonumber(virtual[2]) or 0,
+    settledAt = tonumber(meta[8]), rateLimited = meta[9],
   }
+  -- With nothing waiting it is not in READY; if it were, take() would drop it.
+  if book.waiting == 0 then book.isReady = false end
   books[tenant] = book
   opened[#opened + 1] = book
   return book
+end
+
+-- timeOf(book): where the tenant stands in the fair order, at its last virtual finish or at the clock.
+local function timeOf(book)
+  if not (clock and book.finish) then
+    local virtual = redis.call('HMGET', TAG, '', book.tenant)
+    clock = clock or tonumber(virtual[1]) or 0
+    book.finish = book.finish or tonumber(virtual[2]) or 0
+  end
+  return math.max(clock, book.finish)
 end
 
 -- recount(book): after BullMQ's own Lua has changed the queue. It writes an event for every step;
@@ -50,7 +60,7 @@ local function rest(book)
     redis.call('DEL', TAG)
     clock = 0
     for _, each in ipairs(opened) do each.finish = 0 end
-  elseif book.finish <= clock then
+  elseif timeOf(book) == clock then
     redis.call('HDEL', TAG, tenant)
     book.finish = 0
   end
@@ -62,7 +72,7 @@ local function arm(book)
   local isReady = startable(book) and true or false
   if book.isReady ~= isReady then
     if isReady then
-      redis.call('ZADD', READY, 'NX', math.max(clock, book.finish), book.tenant)
+      redis.call('ZADD', READY, 'NX', timeOf(book), book.tenant)
     else
       redis.call('ZREM', READY, book.tenant)
     end
@@ -92,5 +102,5 @@ local function close()
     end
     if #fields > 0 then redis.call('HSET', book.queue .. 'meta', unpack(fields)) end
   end
-  ring()
+  if #opened > 0 then ring() end
 end

@@ -34,6 +34,8 @@ local function recover(tenant)
     end
   end
   recount(book)
+  -- Stock tools may have emptied the queue, and left the tenant in READY.
+  book.isReady = nil
   redis.call('ZADD', BUSY, nextCheck, tenant)
 end
 
@@ -77,5 +79,7 @@ for _, tenant in ipairs(due) do recover(tenant) end
 local late = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, limit)
 for _, entry in ipairs(late) do expire(entry) end
 close()
+-- The last to be woken may have died of it.
+ring()
 keep()
 return { recovered, expired, (#due == limit or #late == limit) and 1 or 0 }

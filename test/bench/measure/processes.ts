@@ -12,7 +12,7 @@ const ppidField = 1;
 const cpuFields = [11, 12, 13, 14];
 
 /** User and system time since its start, with that of children that have ended. */
-export async function readCpuUs(pid: number): Promise<number> {
+async function readCpuUs(pid: number): Promise<number> {
   const fields = await readStat(pid);
   return cpuFields.reduce((sum, field) => sum + Number(fields[field] ?? 0) * usPerTick, 0);
 }

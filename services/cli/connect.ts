@@ -1,7 +1,8 @@
 /** Connects to the cluster that a command is about, and to its audit. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { SetupError } from '../../deploy/local/setup-error.ts';
 import { createAdminAccounts, type AdminAccounts } from '../../shared/admin/accounts.ts';
 import { createAuditLog, type AuditLog } from '../../shared/audit/audit-log.ts';
@@ -9,6 +10,8 @@ import { createAudit } from '../../shared/audit/audit.ts';
 import { recordsOf, type RecordChange } from '../../shared/audit/operator-change.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
 import { readConfig } from '../../shared/config/setting.ts';
+import { connectRedis } from '../../shared/queue/redis.ts';
+import { createLog } from '../../shared/telemetry/log.ts';
 import { createAnnouncer } from '../../shared/tenants/announce-tenant.ts';
 import type { ApplyPorts } from '../../shared/tenants/apply-tenants.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
@@ -34,13 +37,7 @@ export async function withCluster<Result>(
   const settings = readConfig(clusterSettings, ports.environment);
   const redisUrl = await locateRedis(ports, dataDir, settings.redisUrl);
   const dynamo = new DynamoDBClient(await locateAws(ports, dataDir, settings.region));
-  const redis = new Redis(redisUrl, {
-    lazyConnect: true,
-    connectTimeout: connectTimeoutMs,
-    maxRetriesPerRequest: 1,
-    retryStrategy: () => null,
-  });
-  redis.on('error', () => undefined);
+  const redis = connectRedis(redisUrl, 'commands', createLog('cli', 'silent'));
   const auditLog = createAuditLog({ dynamo, table: settings.auditTable });
   const audit = createAudit(
     {
@@ -53,7 +50,8 @@ export async function withCluster<Result>(
   );
   const recordChange = recordsOf(audit, { user: 'operator', credential: 'operator' });
   try {
-    await redis.connect().catch((cause: unknown) => {
+    const signal = AbortSignal.timeout(connectTimeoutMs);
+    await once(redis, 'ready', { signal }).catch((cause: unknown) => {
       throw new SetupError('Redis does not answer. Is the cluster running?', { cause });
     });
     return await work({

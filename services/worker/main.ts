@@ -13,7 +13,7 @@ import { workerSettings } from '../../shared/config/worker.ts';
 import { announceChange } from '../../shared/queue/change-events.ts';
 import { createDeadLetterStore, openBox } from '../../shared/dead-letters/dead-letter-store.ts';
 import { sensitiveOf, timeoutOf } from '../../shared/dead-letters/known-tools.ts';
-import { createDeadLetterMirror } from '../../shared/dead-letters/mirror.ts';
+import { mirrorDeadLetters } from '../../shared/dead-letters/mirror.ts';
 import { encodeReply } from '../../shared/queue/invocation.ts';
 import { createInvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import { createBell } from '../../shared/queue/bell.ts';
@@ -147,7 +147,10 @@ async function main(): Promise<void> {
   const mirror =
     config.deadLetterQueue === undefined
       ? undefined
-      : createDeadLetterMirror({ sqs, queueUrl: config.deadLetterQueue, sensitiveOf, log });
+      : mirrorDeadLetters(
+          { queueUrl: config.deadLetterQueue, shards },
+          { redis, letters: deadLetters, sqs, log },
+        );
 
   const bells = waiting.map((connection, shard) =>
     createBell({
@@ -162,7 +165,6 @@ async function main(): Promise<void> {
       gate,
       run,
       log,
-      onDeadLetter: (lease, obituary) => mirror?.send(lease, obituary),
       bells,
     },
   );

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lease } from '../../shared/queue/lease.ts';
-import type { InvocationQueue, Obituary } from '../../shared/queue/invocation-queue.ts';
+import type { InvocationQueue } from '../../shared/queue/invocation-queue.ts';
 import type { Bell } from '../../shared/queue/bell.ts';
 import type { Gate } from '../../shared/queue/redis.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
@@ -18,8 +18,6 @@ export interface SlotPorts {
   /** One for each shard. */
   readonly bells: readonly Bell[];
   run(held: HeldLease): Promise<Settlement>;
-  /** Hears of every call that has just become a dead letter. */
-  onDeadLetter?(lease: Lease, obituary: Obituary): void;
   readonly log: Log;
 }
 
@@ -69,7 +67,6 @@ export function startSlots(
         // A node of a cluster that came back may not have been held yet.
         const next = stopping.signal.aborted || !gate.isOpen ? 0 : 1;
         const { settled, leases } = await queue.settle(lease, reply, next, obituary);
-        if (settled && obituary) ports.onDeadLetter?.(lease, obituary);
         if (!settled)
           log.warn({ id: lease.id, tenant: lease.tenant }, 'Lease lost before settling');
         return leases;

@@ -1,11 +1,17 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createDeadLetterStore } from '../../shared/dead-letters/dead-letter-store.ts';
 import { sensitiveOf } from '../../shared/dead-letters/known-tools.ts';
-import { createDeadLetterMirror } from '../../shared/dead-letters/mirror.ts';
+import { mirrorDeadLetters } from '../../shared/dead-letters/mirror.ts';
 import { createInvocationQueue, type Obituary } from '../../shared/queue/invocation-queue.ts';
 import type { Reply } from '../../shared/queue/invocation.ts';
 import type { Lease } from '../../shared/queue/lease.ts';
-import { deadLetters, deadLetterTimes, indexPrefix, queueKey } from '../../shared/queue/names.ts';
+import {
+  deadLetters,
+  deadLetterTimes,
+  indexPrefix,
+  queueKey,
+  unsentLetters,
+} from '../../shared/queue/names.ts';
 import { aCall, aTenant, anId, claimOne, done, type ACall } from './calls.ts';
 import { openRedis, silent } from './redis.ts';
 
@@ -34,6 +40,14 @@ async function bury(given: ACall = {}): Promise<Lease> {
   const lease = await claimOne(queue);
   await queue.settle(lease, failed(lease), 0, why);
   return lease;
+}
+
+/** As if the worker had died, and the call's time had run out. */
+async function expireBegun(lease: Lease): Promise<void> {
+  await redis.raw.del(queueKey(0, acme.id, `${lease.id}:lock`));
+  await redis.raw.zadd(`${indexPrefix(0)}busy`, 0, acme.id);
+  await redis.raw.zadd(`${indexPrefix(0)}deadlines`, 1, `${acme.id}/${lease.id}`);
+  await queue.sweep(0);
 }
 
 describe('a dead letter', () => {
@@ -110,10 +124,7 @@ describe('a dead letter', () => {
     await queue.admit(aCall(acme, { tool: 'events_send' }));
     const lease = await claimOne(queue);
     await queue.begin(lease);
-    await redis.raw.del(queueKey(0, acme.id, `${lease.id}:lock`));
-    await redis.raw.zadd(`${indexPrefix(0)}busy`, 0, acme.id);
-    await redis.raw.zadd(`${indexPrefix(0)}deadlines`, 1, `${acme.id}/${lease.id}`);
-    await queue.sweep(0);
+    await expireBegun(lease);
     expect(await letters.list(acme)).toMatchObject([
       { id: lease.id, code: 'outcome_unknown', tool: 'events_send', attempts: 1 },
     ]);
@@ -154,7 +165,8 @@ describe('a dead letter', () => {
 test('the oldest letters make room: at most 1,000 of a tenant, and 32 MiB', async () => {
   const first = await bury();
   const key = deadLetterTimes(0, acme.id);
-  for (let i = 0; i < 999; i += 1) await redis.raw.zadd(key, Date.now() + 60_000, `i-${i}`);
+  const later = Date.now() + 60_000;
+  await redis.raw.zadd(key, ...Array.from({ length: 999 }, (_, i) => [later, `i-${i}`]).flat());
   await bury();
   expect(await redis.raw.zcard(key)).toBe(1_000);
   expect(await letters.read(acme, first.id)).toBeUndefined();
@@ -165,26 +177,62 @@ test('the oldest letters make room: at most 1,000 of a tenant, and 32 MiB', asyn
   expect(await letters.list(acme)).toHaveLength(7);
   expect(Number(await redis.raw.hget(deadLetters(0, acme.id), ''))).toBeLessThan(33_554_432);
   expect(await redis.raw.pttl(key)).toBeGreaterThan(13 * 86_400_000);
-});
+}, 60_000);
 
-test('a mirror sends each letter until SQS has taken it, redacted', async () => {
+describe('a mirror', () => {
   const sent: string[] = [];
-  let failures = 1;
-  const mirror = createDeadLetterMirror({
-    queueUrl: 'https://sqs/queue',
-    sensitiveOf,
-    log: silent,
-    sqs: {
-      send: async (command: { input: { MessageBody?: string } }) => {
-        if (failures-- > 0) throw new Error('away');
-        sent.push(command.input.MessageBody ?? '');
-      },
-    } as never,
+  let failures = 0;
+  const sqs = {
+    send: async (command: { input: { MessageBody?: string } }) => {
+      if (failures-- > 0) throw new Error('away');
+      sent.push(command.input.MessageBody ?? '');
+    },
+  } as never;
+  const open = () =>
+    mirrorDeadLetters(
+      { queueUrl: 'https://sqs/queue', shards: 1, everyMs: 20, againMs: 100 },
+      { redis: commands, letters, sqs, log: silent },
+    );
+  beforeEach(() => {
+    sent.length = 0;
+    failures = 0;
   });
-  const lease = await bury({ tool: 'credentials_put', arguments: { secret: 'hush' } });
-  mirror.send(lease, why);
-  await expect.poll(() => sent.length, { timeout: 5_000 }).toBe(1);
-  expect(JSON.parse(sent[0] ?? '')).toMatchObject({ id: lease.id, tenant: 'acme', ...why });
-  expect(sent[0]).not.toContain('hush');
-  await mirror.close();
+
+  test('sends each letter until SQS has taken it, once and redacted', async () => {
+    failures = 2;
+    const mirrors = [open(), open()];
+    const { id } = await bury({ tool: 'credentials_put', arguments: { secret: 'hush' } });
+    await expect.poll(() => redis.raw.exists(unsentLetters(0)), { timeout: 5_000 }).toBe(0);
+    await Promise.all(mirrors.map((each) => each.close()));
+    expect(sent).toHaveLength(1);
+    expect(JSON.parse(sent[0] ?? '')).toMatchObject({ id, tenant: 'acme', ...why });
+    expect(sent[0]).not.toContain('hush');
+  });
+
+  test('sends what was written while no process was there, by whoever comes next', async () => {
+    failures = 1;
+    const { id } = await bury();
+    await open().close();
+    expect(sent).toEqual([]);
+    const next = open();
+    await expect.poll(() => sent.length, { timeout: 5_000 }).toBe(1);
+    await next.close();
+    expect(JSON.parse(sent[0] ?? '')).toMatchObject({ id });
+  });
+
+  test('sends what a sweep has written', async () => {
+    await queue.admit(aCall(acme, { tool: 'events_send' }));
+    const lease = await claimOne(queue);
+    await queue.begin(lease);
+    await expireBegun(lease);
+    await open().close();
+    expect(JSON.parse(sent[0] ?? '')).toMatchObject({ id: lease.id, code: 'outcome_unknown' });
+  });
+
+  test('sends nothing of a letter that is gone', async () => {
+    const { id } = await bury();
+    await letters.discard(acme, [id]);
+    await open().close();
+    expect(sent).toEqual([]);
+  });
 });

@@ -48,6 +48,7 @@ const parts = {
   hold: ['record'],
   announce: ['record', 'readable'],
   discard: ['dead-letters'],
+  unsent: [],
 } as const satisfies Record<string, readonly string[]>;
 export type ScriptName = keyof typeof parts;
 // eslint-disable-next-line typescript/no-unsafe-type-assertion -- the literal above has no other keys

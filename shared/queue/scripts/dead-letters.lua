@@ -2,6 +2,7 @@
 -- DEAD is a hash by call, whose field '' counts its bytes; DEADAT orders the calls by time.
 -- One letter is: a line of JSON that says what happened (../../dead-letters/dead-letter.ts),
 -- a line `<attempts> <reply TTL> <fingerprint>`, and the call's own message, for a replay.
+-- UNSENT names those that have no copy in SQS yet (../../dead-letters/mirror.ts).
 local MOST_LETTERS = 1000
 local MOST_LETTER_BYTES = 33554432
 local KEEP_LETTERS_MS = 14 * 86400000
@@ -13,6 +14,7 @@ local function exhume(tenant, id)
   redis.call('HDEL', DEAD .. tenant, id)
   redis.call('HINCRBY', DEAD .. tenant, '', -#letter)
   redis.call('ZREM', DEADAT .. tenant, id)
+  redis.call('ZREM', UNSENT, member(tenant, id))
   if redis.call('EXISTS', DEADAT .. tenant) == 0 then
     redis.call('DEL', DEAD .. tenant)
   end
@@ -31,6 +33,8 @@ local function bury(tenant, id, what, rest)
   local letter = what .. '\n' .. rest
   redis.call('HSET', DEAD .. tenant, id, letter)
   redis.call('ZADD', DEADAT .. tenant, now, id)
+  redis.call('ZADD', UNSENT, now, member(tenant, id))
+  redis.call('ZREMRANGEBYSCORE', UNSENT, '-inf', now - KEEP_LETTERS_MS)
   local bytes = redis.call('HINCRBY', DEAD .. tenant, '', #letter)
   while true do
     local oldest = redis.call('ZRANGE', DEADAT .. tenant, 0, 0, 'WITHSCORES')
@@ -44,4 +48,5 @@ local function bury(tenant, id, what, rest)
   end
   redis.call('PEXPIRE', DEAD .. tenant, KEEP_LETTERS_MS)
   redis.call('PEXPIRE', DEADAT .. tenant, KEEP_LETTERS_MS)
+  redis.call('PEXPIRE', UNSENT, KEEP_LETTERS_MS)
 end

@@ -23,6 +23,7 @@ import { createRequestStates } from './request-state.ts';
 import { createSessions, type SessionsPorts } from './session.ts';
 import { createListeners } from './streams/listeners.ts';
 import { createSessionStreams } from './streams/session-streams.ts';
+import type { TaskNews } from './streams/task-news.ts';
 import { createSubscriptions } from './streams/subscriptions.ts';
 import type { Tasks } from './tasks.ts';
 import type { CallTool } from './tool-call.ts';
@@ -41,6 +42,8 @@ export interface IngressPorts {
   readonly answers?: AnswerChannel | undefined;
   /** Absent: no call becomes a task. */
   readonly tasks?: Tasks | undefined;
+  /** Absent: nobody can listen for tasks. */
+  readonly taskNews?: TaskNews | undefined;
   /** Absent: API keys alone are accepted. */
   readonly tokens?: Tokens | undefined;
   /** The same keys and the same store at every ingress of a cluster. */
@@ -135,6 +138,7 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
   const subscriptions = createSubscriptions({
     serve: ({ era }) => createServer(serverOptions, era),
     listeners,
+    news: ports.taskNews,
   });
   const exchangePorts = {
     ...ports,
@@ -188,7 +192,10 @@ export function createIngress(options: IngressOptions, ports: IngressPorts): Ing
       questions?.close();
     },
     onTenantChange: (change) => listeners.onChange(change),
-    onChange: (tenant, change) => listeners.tell(tenant, change),
+    onChange(tenant, change) {
+      if (change.kind === 'task') ports.taskNews?.onTask(change.task);
+      else listeners.tell(tenant, change);
+    },
     onSession: (id) => sessionStreams?.onSession(id),
     get isDraining() {
       return isDraining;

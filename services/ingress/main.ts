@@ -45,6 +45,7 @@ import { openAnswerChannel } from './answer-channel.ts';
 import { auditCalls, auditForbidden, auditSuspended } from './audit-calls.ts';
 import { assertAuthAllowed, type Auth } from './authenticate.ts';
 import { createCallTool } from './call-tool.ts';
+import { createTaskNews } from './streams/task-news.ts';
 import { createTasks } from './tasks.ts';
 import { createFindPlace } from './tell-waiting.ts';
 import { createTurns } from './turns.ts';
@@ -131,6 +132,7 @@ async function main(): Promise<void> {
     detach: createDetach({ ...config, store: taskStore }),
   });
 
+  const tasks = createTasks({ store: taskStore, admission: admissionPorts, catalog });
   const ingress = createIngress(
     {
       ...config,
@@ -154,7 +156,8 @@ async function main(): Promise<void> {
         watch.refused('tenant_suspended');
         auditSuspended(principal, audit);
       },
-      tasks: createTasks({ store: taskStore, admission: admissionPorts, catalog }),
+      tasks,
+      taskNews: createTaskNews({ store: taskStore, tasks, replies }),
       cancellations: await openCancellationChannel(cancelChannel, { commands, subscriptions }),
       answers: await openAnswerChannel(name, { commands, subscriptions }),
       sessions: {

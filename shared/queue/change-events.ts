@@ -4,7 +4,7 @@
  */
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { TenantId } from '../ids.ts';
+import { InvocationId, TenantId } from '../ids.ts';
 import { changesChannel } from './names.ts';
 
 const Change = z.discriminatedUnion('kind', [
@@ -13,8 +13,12 @@ const Change = z.discriminatedUnion('kind', [
   /** There are other resources than before. */
   z.object({ kind: z.literal('resources') }),
   z.object({ kind: z.literal('resource'), uri: z.string() }),
+  /** A task that no invocation works for has changed. Which user it belongs to is for its record to say. */
+  z.object({ kind: z.literal('task'), task: InvocationId }),
 ]);
 export type Change = z.output<typeof Change>;
+/** What concerns whoever listens, and no task of a single user. */
+export type CatalogChange = Exclude<Change, { kind: 'task' }>;
 
 const Message = z.object({ v: z.literal(1), tenant: TenantId, change: Change });
 

@@ -24,8 +24,6 @@ export const indexSuffixes = {
   tag: 'tag',
   /** List of at most one entry, which wakes an idle worker. */
   bell: 'bell',
-  /** Sorted set, expiring: `<tenant>/<id>` of dead letters that have no copy in SQS, by when to send it, in epoch ms. */
-  unsent: 'dead-unsent',
   /** String, expiring: nothing is claimed while it exists. */
   hold: 'hold',
   /** String: `run_id` of the Redis process that this shard last ran on. */
@@ -76,10 +74,12 @@ export const deadLetterTimes = (shard: number, tenant: TenantId): string =>
 export const rateKey = (shard: number, subject: string): string =>
   indexPrefix(shard) + subjectSuffixes.rate + subject;
 
-export const unsentLetters = (shard: number): string => indexPrefix(shard) + indexSuffixes.unsent;
-
 export const storedReply = (shard: number, id: InvocationId): string =>
   indexPrefix(shard) + subjectSuffixes.reply + id;
+
+/** Set: channels that wait for the reply of one call besides the first. */
+export const replyWaiters = (shard: number, id: InvocationId): string =>
+  indexPrefix(shard) + subjectSuffixes.waiters + id;
 
 /** A tenant's BullMQ key: `wait`, `active`, `meta`, … or a job id. */
 export const queueKey = (shard: number, tenant: TenantId, suffix: string): string =>

@@ -6,8 +6,10 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { InvocationId, TenantId, UserId } from '../ids.ts';
+import { announceChange } from '../queue/change-events.ts';
 import { decodeReply, type Reply } from '../queue/invocation.ts';
-import { queueKey, storedReply, taskRecord } from '../queue/names.ts';
+import { readLuaScript } from '../queue/lua-script.ts';
+import { queueKey, replyWaiters, storedReply, taskRecord } from '../queue/names.ts';
 import { isNotice } from '../queue/replies.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 
@@ -50,11 +52,15 @@ export interface TaskStore {
     task: Task,
     answers: Readonly<Record<string, unknown>>,
   ): Promise<Readonly<Record<string, unknown>>>;
-  /** From now on this invocation works for it. */
+  /** Its invocation's reply will be heard on this channel too. */
+  attend(tenant: Tenant, task: Task, channel: string): Promise<void>;
+  /** From now on this invocation works for it. Announced. */
   advance(tenant: Tenant, task: Task, next: InvocationId): Promise<void>;
-  /** For a task that nothing works for. */
+  /** For a task that nothing works for. Announced. */
   markCancelled(tenant: Tenant, task: Task): Promise<void>;
 }
+
+const attendScript = readLuaScript(new URL('scripts/attend.lua', import.meta.url));
 
 export function createTaskStore(redis: Redis): TaskStore {
   return {
@@ -108,14 +114,21 @@ export function createTaskStore(redis: Redis): TaskStore {
       return answersIn(await redis.hgetall(key), current);
     },
 
-    async advance({ shard }, { id, ttlMs }, next) {
+    async advance({ id: tenant, shard }, { id, ttlMs }, next) {
       const key = taskRecord(shard, id);
       const fields = { current: next, updatedAt: Date.now() };
       await exec(redis.multi().hset(key, fields).pexpire(key, ttlMs));
+      announceChange(redis, tenant, { kind: 'task', task: id });
     },
 
-    async markCancelled({ shard }, { id }) {
+    async attend({ id: tenant, shard }, { current }, channel) {
+      const keys = [queueKey(shard, tenant, current), replyWaiters(shard, current)];
+      await attendScript.run(redis, keys, [channel]);
+    },
+
+    async markCancelled({ id: tenant, shard }, { id }) {
       await redis.hset(taskRecord(shard, id), { cancelled: 1, updatedAt: Date.now() });
+      announceChange(redis, tenant, { kind: 'task', task: id });
     },
   };
 }

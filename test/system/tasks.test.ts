@@ -3,47 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { startTestCluster } from '../support/cluster.ts';
 import { createKey } from '../support/keys.ts';
+import { send, type Answer } from '../support/task-client.ts';
 
-const extension = 'io.modelcontextprotocol/tasks';
 const tenants = `
 tenants:
   - id: other
     users: [{ id: bob, role: Admin }]
 `;
-
-interface Answer {
-  readonly status: number;
-  readonly result: Readonly<Record<string, unknown>> & { readonly taskId: string };
-  readonly error: { readonly code: number; readonly message: string };
-}
-
-async function send(
-  url: string,
-  key: string,
-  method: string,
-  params: Record<string, unknown>,
-  declares = true,
-): Promise<Answer> {
-  const extensions = declares ? { [extension]: {} } : {};
-  const meta = {
-    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-    'io.modelcontextprotocol/clientCapabilities': { elicitation: {}, extensions },
-    'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
-  };
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${key}`,
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': '2026-07-28',
-      'mcp-method': method,
-      'mcp-name': String(params['name'] ?? params['taskId']),
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: meta } }),
-  });
-  return { status: response.status, ...JSON.parse(await response.text()) };
-}
 
 async function untilEnded(url: string, key: string, taskId: string): Promise<Answer['result']> {
   for (;;) {

@@ -5,7 +5,7 @@
  */
 import { Fault, type FaultCode } from '../../../shared/faults.ts';
 import type { TenantId } from '../../../shared/ids.ts';
-import type { Change } from '../../../shared/queue/change-events.ts';
+import type { CatalogChange } from '../../../shared/queue/change-events.ts';
 import { everyTenant, type TenantChange } from '../../../shared/tenants/tenant-changes.ts';
 import type { Principal } from '../../../shared/tenants/tenant.ts';
 import type { Caller } from '../authenticate.ts';
@@ -15,7 +15,7 @@ export interface Listener {
   /** Saves a look-up where it is false: nothing would come of word of this resource. */
   mightWant(uri: string): boolean;
   /** Puts it on the stream, if the client asked for it. */
-  tell(change: Change): void;
+  tell(change: CatalogChange): void;
   /** Ends the stream in the way that tells a client that it may come back. */
   end(): void | Promise<void>;
 }
@@ -44,7 +44,7 @@ export interface Listeners {
   /** Looks again at the listeners that a change concerns. */
   onChange(change: TenantChange): void;
   /** Tells the tenant's listeners that may know of it. */
-  tell(tenant: TenantId, change: Change): void;
+  tell(tenant: TenantId, change: CatalogChange): void;
   readonly size: number;
   /** Ends them all, and takes no more. */
   close(): Promise<void>;

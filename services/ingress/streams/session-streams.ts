@@ -10,7 +10,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
 import { Fault } from '../../../shared/faults.ts';
-import type { Change } from '../../../shared/queue/change-events.ts';
+import type { CatalogChange } from '../../../shared/queue/change-events.ts';
 import type { SessionStates } from '../../../shared/sessions/session-states.ts';
 import type { Principal } from '../../../shared/tenants/tenant.ts';
 import { headerOf } from '../mcp-message.ts';
@@ -111,7 +111,7 @@ interface Watch {
   /** Resolves once it knows what the session wants by now. */
   look(): Promise<void>;
   mightWant(uri: string): boolean;
-  wants(change: Change): Promise<boolean>;
+  wants(change: CatalogChange): Promise<boolean>;
   uris(): readonly string[];
 }
 
@@ -162,9 +162,9 @@ function createWatch(
   };
 }
 
-const toolsChanged: Change = { kind: 'tools' };
+const toolsChanged: CatalogChange = { kind: 'tools' };
 
-function toMessage(change: Change): object {
+function toMessage(change: CatalogChange): object {
   if (change.kind !== 'resource') {
     return { jsonrpc: '2.0', method: `notifications/${change.kind}/list_changed` };
   }

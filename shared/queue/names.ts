@@ -24,6 +24,8 @@ export const indexSuffixes = {
   tag: 'tag',
   /** List of at most one entry, which wakes an idle worker. */
   bell: 'bell',
+  /** Sorted set, expiring: `<tenant>/<id>` of dead letters that have no copy in SQS, by when to send it, in epoch ms. */
+  unsent: 'dead-unsent',
   /** String, expiring: nothing is claimed while it exists. */
   hold: 'hold',
   /** String: `run_id` of the Redis process that this shard last ran on. */
@@ -73,6 +75,8 @@ export const deadLetterTimes = (shard: number, tenant: TenantId): string =>
 /** When the next call at a rate would be on time, see `admit.lua`. */
 export const rateKey = (shard: number, subject: string): string =>
   indexPrefix(shard) + subjectSuffixes.rate + subject;
+
+export const unsentLetters = (shard: number): string => indexPrefix(shard) + indexSuffixes.unsent;
 
 export const storedReply = (shard: number, id: InvocationId): string =>
   indexPrefix(shard) + subjectSuffixes.reply + id;

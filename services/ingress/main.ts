@@ -189,7 +189,8 @@ async function main(): Promise<void> {
     observeRedis(metrics, commands, config.shards),
     observeWork(metrics, commands, config.shards),
   ];
-  const admin = await startAdmin(config.adminPort, {
+  const adminAddress = { host: config.adminHost, port: config.adminPort };
+  const admin = await startAdmin(adminAddress, {
     notReady: () => [
       ...(ingress.isDraining ? ['draining'] : []),
       ...(gate.isOpen ? [] : [gate.problem]),

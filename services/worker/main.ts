@@ -187,7 +187,8 @@ async function main(): Promise<void> {
     observeProcess(metrics, { service: 'worker', version }),
     observeRedis(metrics, redis, shards),
   ];
-  const admin = await startAdmin(config.adminPort, {
+  const adminAddress = { host: config.adminHost, port: config.adminPort };
+  const admin = await startAdmin(adminAddress, {
     notReady: () => (gate.isOpen ? [] : [gate.problem]),
     metrics: () => metrics.scrape(),
   });

@@ -64,6 +64,11 @@ export const clusterSettings = {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     doc: 'Least severe level that is logged.',
   }),
+  adminHost: setting({
+    env: 'ADMIN_HOST',
+    schema: z.string().default('127.0.0.1'),
+    doc: 'Address that the admin port binds to. On any other than a loopback one, health, readiness and metrics are open to whoever reaches it.',
+  }),
   adminPort: setting({
     env: 'ADMIN_PORT',
     schema: integer(0, 65_535).default(3001),

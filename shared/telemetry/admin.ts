@@ -1,6 +1,6 @@
 /**
- * The admin port of a process, on loopback: is it alive, is it ready, what does it count.
- * Nothing here names a tenant.
+ * The admin port of a process: is it alive, is it ready, what does it count. Nothing of that names a
+ * tenant, so that probes and scrapers on other machines may see it where ADMIN_HOST lets them.
  */
 import { fastify, type FastifyInstance } from 'fastify';
 
@@ -14,13 +14,19 @@ export interface AdminPorts {
 }
 
 export interface Admin {
-  /** `http://127.0.0.1:<port>` */
+  /** Where it answers on this machine, such as `http://127.0.0.1:<port>`. */
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** Port 0 takes a free one. Rejects with the error of `listen`, such as EADDRINUSE. */
-export async function startAdmin(port: number, ports: AdminPorts): Promise<Admin> {
+export interface AdminAddress {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+/** Rejects with the error of `listen`, such as EADDRINUSE. */
+export async function startAdmin({ host, port }: AdminAddress, ports: AdminPorts): Promise<Admin> {
   const app = fastify({ forceCloseConnections: true });
   app.get('/healthz', () => ({ status: 'alive' }));
   app.get('/readyz', (_request, reply) => {
@@ -34,8 +40,14 @@ export async function startAdmin(port: number, ports: AdminPorts): Promise<Admin
   );
   app.setNotFoundHandler((_request, reply) => reply.status(404).send({ error: 'Not found' }));
   if (ports.routes) await app.register(ports.routes);
-  await app.listen({ host: '127.0.0.1', port });
+  await app.listen({ host, port });
   const address = app.server.address();
   const bound = typeof address === 'string' ? port : (address?.port ?? port);
-  return { url: `http://127.0.0.1:${bound}`, close: () => app.close() };
+  return { url: `http://${reachable(host)}:${bound}`, close: () => app.close() };
+}
+
+/** As part of a URL. Who listens on every address also answers on the loopback one. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
 }

@@ -12,6 +12,7 @@ const journeys = [
   'test/shared/tenants/live-changes.test.ts',
   'test/usage/{cli-usage,kv-limit}.test.ts',
   'test/containers/**/*.test.ts',
+  'test/console/page.test.ts',
 ];
 
 export default defineConfig({

@@ -1,7 +1,7 @@
 /** Asks the server. Whoever is not signed in any more hears of it once, in one place. */
 import type { SignedIn } from '../../shared/admin/api.ts';
 
-export class ApiError extends Error {
+class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
 

@@ -33,13 +33,14 @@ interface ChangesProps {
 export function Changes({ mayChange, onChanged, children }: ChangesProps) {
   const [change, setChange] = useState<Change>();
   const [told, setTold] = useState('');
+  const teller = useRef<HTMLParagraphElement>(null);
   const propose = (next: Change): void => {
     setTold('');
     setChange(next);
   };
   return (
     <Context.Provider value={mayChange ? propose : undefined}>
-      <p class="told" role="status">
+      <p class="told" role="status" ref={teller} tabIndex={-1}>
         {told}
       </p>
       {children}
@@ -51,6 +52,8 @@ export function Changes({ mayChange, onChanged, children }: ChangesProps) {
             if (text === undefined) return;
             setTold(text);
             onChanged();
+            // What opened the dialog may be gone with what was changed.
+            teller.current?.focus();
           }}
         />
       )}

@@ -1,5 +1,5 @@
 /** What a tenant may hold and do, how much of it is used now, and new values for it. */
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { LimitUse, TenantView } from '../../shared/admin/api.ts';
 import { usePropose } from './changes.tsx';
 import { bytes, count } from './format.ts';
@@ -10,8 +10,13 @@ interface LimitsProps {
   readonly path: string;
 }
 
-export function LimitsSection({ tenant, path }: LimitsProps) {
+export function LimitsSection({
+  tenant,
+  path,
+  changes,
+}: LimitsProps & { readonly changes: number }) {
   const [isChanging, setChanging] = useState(false);
+  useEffect(() => setChanging(false), [changes]);
   const propose = usePropose();
   return (
     <section class="card" aria-labelledby="limits">

@@ -7,7 +7,7 @@ export type Place =
   | { readonly page: 'tenant'; readonly tenant: string }
   | { readonly page: 'call'; readonly tenant: string; readonly call: string };
 
-export function toPlace(hash: string): Place {
+function toPlace(hash: string): Place {
   const [first = '', tenant = '', third = '', call = ''] = hash
     .replace(/^#\/?/, '')
     .split('/')

@@ -47,7 +47,7 @@ export function TenantPage({ id, session }: TenantPageProps) {
       <p class="problem" role="alert">
         {problem}
       </p>
-      <LimitsSection tenant={answer} path={path} />
+      <LimitsSection tenant={answer} path={path} changes={changes} />
       <FindCall tenant={answer.id} />
       <Users tenant={answer} path={path} />
       <Keys tenant={answer} path={path} changes={changes} />

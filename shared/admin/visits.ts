@@ -35,7 +35,7 @@ export interface Visits {
 }
 
 const idBytes = 32;
-export const idleSeconds = 1_800;
+const idleSeconds = 1_800;
 const longestMs = 43_200_000;
 const mostFailures = 10;
 const failureSeconds = 60;

@@ -30,7 +30,10 @@ export const AuditEvent = z.object({
   /** Epoch ms by the clock of the process that decided. */
   at: z.number(),
   user: z.string(),
-  /** What the user proved to be: `key <id>`, `token <issuer>`, `operator`, or `none` where AUTH is off. */
+  /**
+   * What the user proved to be: `key <id>`, `token <issuer>`, `operator` at a command line, `console`
+   * for an operator who is signed in there, or `none` where AUTH is off.
+   */
   credential: z.string(),
   action: AuditAction,
   /** The tool, key, user or fields that it was about. */

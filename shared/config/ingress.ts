@@ -27,7 +27,7 @@ export const ingressSettings = {
       .string()
       .default('')
       .transform((text) => text.split(',').flatMap((host) => host.trim() || [])),
-    doc: 'Host names, comma-separated, that requests may name besides loopback ones.',
+    doc: 'Host names, comma-separated, that requests to the MCP endpoint and to the console may name besides loopback ones.',
   }),
   defaultTenant: setting({
     env: 'DEFAULT_TENANT_ID',

@@ -52,23 +52,17 @@ export async function readCensus(redis: Redis, shard: number): Promise<Census | 
   }
 }
 
-/** The last count of all shards, made by whoever had the turn. */
-export async function readCensuses(redis: Redis, shards: number): Promise<readonly Census[]> {
-  const texts = await Promise.all(
-    Array.from({ length: shards }, (_, shard) => redis.get(census(shard))),
-  );
-  return texts.flatMap((text) => parseCensus(text) ?? []);
-}
-
 /** The busiest tenants of the cluster, as the last count found them. For signed-in operators alone. */
 export async function busiestTenants(
   redis: Redis,
   shards: number,
   limit: number,
 ): Promise<readonly BusyTenant[]> {
-  const counted = await readCensuses(redis, shards);
-  return counted
-    .flatMap(({ busiest }) => busiest)
+  const texts = await Promise.all(
+    Array.from({ length: shards }, (_, shard) => redis.get(census(shard))),
+  );
+  return texts
+    .flatMap((text) => parseCensus(text)?.busiest ?? [])
     .sort(byLoad)
     .slice(0, limit);
 }

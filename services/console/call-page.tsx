@@ -53,9 +53,9 @@ function Story({ view: { verdict, audit, timeline, reply } }: { readonly view: C
       <section class="card" aria-labelledby="timeline">
         <h2 id="timeline">Timeline</h2>
         <ol class="timeline">
-          {timeline.map(({ at, what }) => (
+          {timeline.map(({ at, what }, index) => (
             <li key={`${at} ${what}`}>
-              <span class="offset">{at === first ? moment(at) : `+ ${duration(at - first)}`}</span>
+              <span class="offset">{index === 0 ? moment(at) : `+ ${duration(at - first)}`}</span>
               <span>{what}</span>
             </li>
           ))}

@@ -23,7 +23,7 @@ export function ClusterPage({ live }: { readonly live: Live }) {
           show={rate}
           times={times}
           lines={[
-            { label: 'answered', color: 'blue', values: views.map((v) => v.callsPerSecond) },
+            { label: 'all', color: 'blue', values: views.map((v) => v.callsPerSecond) },
             { label: 'refused', color: 'red', values: views.map((v) => v.refusalsPerSecond) },
           ]}
         />

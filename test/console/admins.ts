@@ -1,6 +1,7 @@
 /** Accounts of the console for a test, and its API without a page in front. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { Redis } from 'ioredis';
+import { Command } from 'commander';
+import { addAdminCommands } from '../../services/cli/admins.ts';
 import {
   createAdminAccounts,
   hashAdminToken,
@@ -9,7 +10,6 @@ import {
   type AdminRole,
 } from '../../shared/admin/accounts.ts';
 import type { SignedIn } from '../../shared/admin/api.ts';
-import { createVisits } from '../../shared/admin/visits.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
 import { readConfig } from '../../shared/config/setting.ts';
 import { UserId } from '../../shared/ids.ts';
@@ -42,12 +42,27 @@ export async function addAdmin(cluster: TestCluster, name: string, role: AdminRo
   return token;
 }
 
-/** As `mesh admins remove` does it. */
-export async function removeAdmin(cluster: TestCluster, name: string): Promise<void> {
-  await withAccounts(cluster, (accounts) => accounts.remove(UserId.parse(name)));
-  const redis = new Redis(cluster.redis);
-  await createVisits(redis).endAll(UserId.parse(name));
-  redis.disconnect();
+/** Runs `mesh admins …` against the cluster. Resolves with what it prints. */
+export async function meshAdmins(
+  cluster: TestCluster,
+  ...args: readonly string[]
+): Promise<string> {
+  const { endpoint, credentials } = cluster.aws;
+  // The SDK reads its own environment.
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials?.secretAccessKey,
+  });
+  const printed: string[] = [];
+  const program = new Command().exitOverride();
+  addAdminCommands(program, {
+    environment: { ...process.env, REDIS_URL: cluster.redis },
+    isTerminal: false,
+    print: (text) => void printed.push(text),
+  });
+  await program.parseAsync(['admins', ...args], { from: 'user' });
+  return printed.join('\n');
 }
 
 export interface Answer {

@@ -8,7 +8,7 @@ import { aCall, aTenant, anId } from '../queue/calls.ts';
 import { callTool, rpc } from '../support/call.ts';
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
 import { createKey, withTenantStore } from '../support/keys.ts';
-import { addAdmin, removeAdmin, sender, signedIn, type Send } from './admins.ts';
+import { addAdmin, meshAdmins, sender, signedIn, type Send } from './admins.ts';
 
 const tenants = `
 tenants:
@@ -81,10 +81,15 @@ describe('the console', () => {
   });
 
   test('signs out whoever is signed in with an account that is taken away', async () => {
-    const token = await addAdmin(cluster, 'gone', 'operator');
+    const token = await meshAdmins(cluster, 'add', 'gone', '--role', 'operator');
+    expect(token).toMatch(/^ama_[\w-]{43}$/);
+    await expect(meshAdmins(cluster, 'add', 'gone', '--role', 'viewer')).rejects.toThrow(
+      'There is an admin gone already.',
+    );
     const { send } = await signedIn(admin, token);
-    expect((await send('GET', '/api/session')).status).toBe(200);
-    await removeAdmin(cluster, 'gone');
+    expect((await send('GET', '/api/session')).body).toMatchObject({ role: 'operator' });
+    expect(await meshAdmins(cluster, 'list')).toMatch(/^gone +operator /m);
+    expect(await meshAdmins(cluster, 'remove', 'gone')).toBe('Removed gone.');
     expect((await send('GET', '/api/session')).status).toBe(401);
     expect((await anonymous('POST', '/api/session', { token })).status).toBe(401);
   });

@@ -17,6 +17,7 @@ import {
 import { keyOf, readMessage, type Message } from './message.ts';
 import { Unreachable, type Answer, type Post } from './post.ts';
 import { toHeaders, type Handshake } from './request-headers.ts';
+import { keepSessionStream } from './session-stream.ts';
 
 export interface BridgePorts {
   readonly locate: Locate;
@@ -61,6 +62,8 @@ export function createBridge({ locate, post, write, room, log }: BridgePorts): B
   const underWay = new Set<Promise<void>>();
   let bytesInFlight = 0;
   let handshake: Handshake = {};
+  /** Ends the stream of the session. */
+  let streaming = new AbortController();
   let initialize: Message | undefined;
   /** What a 2025-era client sends before its handshake is over waits for it. */
   let shaken: Promise<void> = Promise.resolve();
@@ -114,6 +117,9 @@ export function createBridge({ locate, post, write, room, log }: BridgePorts): B
       version: String(result.protocolVersion),
       ...(typeof session === 'string' ? { session } : {}),
     };
+    streaming.abort();
+    streaming = new AbortController();
+    void keepSessionStream(handshake, { locate, post, write, room }, streaming.signal);
   }
 
   /** Passes on what arrives; resolves with whether the request's own answer was among it. */
@@ -224,6 +230,7 @@ export function createBridge({ locate, post, write, room, log }: BridgePorts): B
     },
 
     async close() {
+      streaming.abort();
       const left = [...pending.values()].filter(({ cancelled }) => !cancelled);
       const cancels = left.map(({ message: { id } }) => cancel(cancellationOf(id)));
       const { session } = handshake;

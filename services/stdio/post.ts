@@ -9,7 +9,7 @@ import { readLines } from './lines.ts';
 
 export interface Exchange {
   readonly endpoint: Endpoint;
-  readonly method?: 'POST' | 'DELETE';
+  readonly method?: 'POST' | 'GET' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   readonly signal: AbortSignal;

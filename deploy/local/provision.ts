@@ -26,7 +26,7 @@ export async function provision(access: AwsAccess, resources: Resources): Promis
   const events = new EventBridgeClient(access);
   try {
     await Promise.all([
-      createTable(dynamo, resources.tenantsTable, ['pk', 'sk']),
+      createTable(dynamo, resources.tenantsTable, ['pk', 'sk'], 'expires_at'),
       createTable(dynamo, resources.auditTable, ['pk', 'sk'], 'expires_at'),
       createTable(dynamo, resources.kvTable, ['tenant', 'sk'], 'expires_at'),
       createBucket(s3, resources.artifactsBucket, access.region),

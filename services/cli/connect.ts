@@ -27,6 +27,11 @@ export interface Connection extends ApplyPorts {
 }
 
 const connectTimeoutMs = 3_000;
+const auditActions = {
+  created: 'tenants/create',
+  updated: 'tenants/update',
+  deleted: 'tenants/delete',
+} as const;
 
 /** Connects, does the work, and leaves no connection behind. */
 export async function withCluster<Result>(
@@ -60,12 +65,8 @@ export async function withCluster<Result>(
       admins: createAdminAccounts({ dynamo, table: settings.tenantsTable }),
       announce: createAnnouncer(redis),
       shards: settings.shards,
-      onApplied: (tenant, change) =>
-        recordChange(tenant, {
-          action: change === 'created' ? 'tenants/create' : 'tenants/update',
-          subject: 'tenants file',
-          decision: 'allowed',
-        }),
+      onApplied: (tenant, change, subject) =>
+        recordChange(tenant, { action: auditActions[change], subject, decision: 'allowed' }),
       auditLog,
       recordChange,
     });

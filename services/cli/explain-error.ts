@@ -2,7 +2,7 @@
 import { ConfigError } from '../../shared/config/setting.ts';
 
 /** Errors whose every line was written to be read. */
-const written = new Set(['SetupError', 'TenantsFileError', 'FieldError']);
+const written = new Set(['SetupError', 'TenantsFileError', 'FieldError', 'TenantChanged']);
 
 const hints: Readonly<Record<string, string>> = {
   CredentialsProviderError:

@@ -108,7 +108,7 @@ async function remove(id: TenantId, options: DeleteOptions, ports: CliPorts): Pr
 }
 
 /** Accepted and not settled. */
-async function countCalls({ redis }: Connection, { id, shard }: Tenant): Promise<number> {
+export async function countCalls({ redis }: Connection, { id, shard }: Tenant): Promise<number> {
   const lengths = await Promise.all([
     redis.llen(queueKey(shard, id, 'wait')),
     redis.llen(queueKey(shard, id, 'active')),
@@ -116,6 +116,6 @@ async function countCalls({ redis }: Connection, { id, shard }: Tenant): Promise
   return lengths.reduce((sum, length) => sum + length, 0);
 }
 
-function count(number: number, noun: string): string {
+export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

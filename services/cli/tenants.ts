@@ -10,6 +10,7 @@ import { parsedBy } from './options.ts';
 import type { CliPorts } from './ports.ts';
 import { addTenantChangeCommands } from './tenant-changes.ts';
 import { render, toTable } from './table.ts';
+import { addUndoCommands } from './tenants-undo.ts';
 import { addUsageCommand } from './usage.ts';
 
 export function addTenantCommands(program: Command, ports: CliPorts): void {
@@ -35,13 +36,14 @@ export function addTenantCommands(program: Command, ports: CliPorts): void {
   tenants
     .command('apply')
     .description(
-      'create and change tenants as a YAML file declares them. What it leaves out of a tenant takes its default; users that it does not name stay',
+      'create and change tenants as a YAML file declares them, all or none. What it leaves out of a tenant takes its default; tenants and users that it does not name stay',
     )
     .argument('<file>', 'the file')
     .option('--json', 'print JSON')
     .addOption(dataOption())
     .action((file: string, options: DataOptions) => apply(file, options, ports));
 
+  addUndoCommands(tenants, ports);
   addTenantChangeCommands(tenants, ports);
   addUsageCommand(tenants, ports);
 }
@@ -94,4 +96,8 @@ async function apply(file: string, options: DataOptions, ports: CliPorts): Promi
   );
   const rows = applied.map(({ id, change, version, users }) => ({ id, change, version, users }));
   ports.print(render(rows, options, 'The file declares no tenants.'));
+  const undo = applied.find(({ changeSet }) => changeSet !== undefined)?.changeSet;
+  if (ports.isTerminal && undo !== undefined && !options.json) {
+    ports.print(`\nmesh tenants undo ${undo} takes it back.`);
+  }
 }

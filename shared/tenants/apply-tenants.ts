@@ -1,20 +1,18 @@
-/**
- * Makes the store say what a list of declared tenants says. A declaration is whole: what it leaves
- * out takes its default. Users are added and changed, never removed.
- */
-import { randomInt } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
+/** Makes the store say what a list of declared tenants says, in one change that can be taken back. */
 import type { TenantId } from '../ids.ts';
+import { planTenants, toEdits, type PlannedTenant } from './plan-tenants.ts';
 import type { TenantStore } from './tenant-store.ts';
 import type { DeclaredTenant } from './tenants-file.ts';
-import { Tenant } from './tenant.ts';
+import type { Tenant } from './tenant.ts';
 
 export interface AppliedTenant {
   readonly id: TenantId;
-  readonly change: 'created' | 'updated' | 'unchanged';
+  readonly change: PlannedTenant['change'];
   readonly version: number;
   /** Users added or changed. */
   readonly users: number;
+  /** The change set that holds what was before, if anything changed. */
+  readonly changeSet?: string;
 }
 
 export interface ApplyPorts {
@@ -23,46 +21,36 @@ export interface ApplyPorts {
   readonly announce: (tenant: Tenant) => Promise<void>;
   /** New tenants are spread over this many shards. */
   readonly shards: number;
-  /** Hears of each tenant that was created or changed. */
-  readonly onApplied?: (tenant: Tenant, change: 'created' | 'updated') => void;
+  /** Who it is, for the list of changes. Default `operator`. */
+  readonly by?: string;
+  /** Hears of each tenant that was created, changed or taken away, and of what did it. */
+  readonly onApplied?: (tenant: Tenant, change: AppliedChange, what: string) => void;
 }
 
+export type AppliedChange = 'created' | 'updated' | 'deleted';
+
+/**
+ * All of them or none, see `change-log.ts`.
+ * @throws {TenantChanged} if somebody else changes one of them meanwhile.
+ */
 export async function applyTenants(
   declared: readonly DeclaredTenant[],
   ports: ApplyPorts,
 ): Promise<readonly AppliedTenant[]> {
-  const applied: AppliedTenant[] = [];
-  for (const tenant of declared) applied.push(await applyTenant(tenant, ports));
-  return applied;
+  const { store, announce, by = 'operator', onApplied } = ports;
+  const planned = await planTenants(declared, ports);
+  const edits = planned.flatMap(toEdits);
+  if (edits.length === 0) return planned.map((tenant) => toApplied(tenant));
+  const { id } = await store.commitChange(edits, { by, what: 'tenants file' });
+  for (const { change, before, after } of planned) {
+    if (change === 'unchanged') continue;
+    await announce(after);
+    onApplied?.(after, before ? 'updated' : 'created', `tenants file, change ${id}`);
+  }
+  return planned.map((tenant) => toApplied(tenant, id));
 }
 
-async function applyTenant(
-  { users, ...declared }: DeclaredTenant,
-  { store, announce, shards, onApplied }: ApplyPorts,
-): Promise<AppliedTenant> {
-  const stored = await store.readTenant(declared.id);
-  const deleted = stored ? undefined : await store.readDeleted(declared.id);
-  const wanted = Tenant.parse({
-    ...declared,
-    shard: (stored ?? deleted)?.shard ?? randomInt(shards),
-    version: stored?.version ?? 1,
-  });
-  const same = isDeepStrictEqual(stored, wanted);
-  const write = (): Promise<Tenant> =>
-    stored ? store.writeTenant(wanted, stored.version) : store.createTenant(wanted, deleted);
-  const tenant = same ? wanted : await write();
-
-  let changedUsers = 0;
-  for (const user of users) {
-    if (isDeepStrictEqual(await store.readUser(declared.id, user.id), user)) continue;
-    await store.writeUser(declared.id, user);
-    changedUsers += 1;
-  }
-  const unchanged = same && changedUsers === 0;
-  const change = unchanged ? 'unchanged' : stored ? 'updated' : 'created';
-  if (change !== 'unchanged') {
-    await announce(tenant);
-    onApplied?.(tenant, change);
-  }
-  return { id: tenant.id, change, version: tenant.version, users: changedUsers };
+function toApplied({ id, change, after, users }: PlannedTenant, changeSet?: string): AppliedTenant {
+  const applied = { id, change, version: after.version, users: users.length };
+  return changeSet === undefined || change === 'unchanged' ? applied : { ...applied, changeSet };
 }

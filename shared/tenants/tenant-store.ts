@@ -5,6 +5,7 @@
  *     TENANT#<id>    USER#<user>    one of its users
  *     TENANT#<id>    DELETED        shard and last version of a tenant that is no more
  *     KEY#<sha256>   KEY            whom an API key stands for
+ *     CHANGES, CHANGE#<id>          what changes of many records have done, see `change-log.ts`
  *
  * Each item holds its record as JSON. Reads are strongly consistent and parsed; no cache here,
  * `directory.ts` has one. Rejects with the SDK's own exceptions.
@@ -23,9 +24,26 @@ import {
 import type { z } from 'zod';
 import { KeyHash, KeyRecord } from './api-keys.ts';
 import type { TenantId, UserId } from '../ids.ts';
-import { AwsRates, Limits, Tenant, User } from './tenant.ts';
+import { createChangeLog, type ChangeLog } from './change-log.ts';
+import {
+  DeletedTenant,
+  deletedKey,
+  fromItem,
+  ifAbsent,
+  ifVersion,
+  recordKey,
+  StoredTenant,
+  StoredUser,
+  TenantChanged,
+  tenantItem,
+  tenantKey,
+  toItem,
+  toKey,
+  userPrefix,
+} from './tenant-items.ts';
+import { Tenant, type User } from './tenant.ts';
 
-export interface TenantStore {
+export interface TenantStore extends ChangeLog {
   readTenant(id: TenantId, signal?: AbortSignal): Promise<Tenant | undefined>;
   listTenants(): Promise<readonly Tenant[]>;
 
@@ -59,30 +77,13 @@ export interface TenantStore {
   revokeKey(hash: KeyHash): Promise<void>;
 }
 
-/** What is left of a tenant. Work and traces of it may still be on its shard. */
-const DeletedTenant = Tenant.pick({ shard: true, version: true }).strip();
-export type DeletedTenant = z.output<typeof DeletedTenant>;
-
 interface StoredKey {
   readonly hash: KeyHash;
   readonly key: KeyRecord;
 }
 
-export class TenantChanged extends Error {
-  override readonly name = 'TenantChanged';
-}
-
-// A newer build may have written fields that this one does not know.
-const StoredLimits = Limits.extend({ aws: AwsRates.strip().prefault({}) }).strip();
-const StoredTenant = Tenant.extend({ limits: StoredLimits.prefault({}) }).strip();
-const StoredUser = User.strip();
-
-const recordKey = 'RECORD';
-const deletedKey = 'DELETED';
-const userPrefix = 'USER#';
 const keyPrefix = 'KEY#';
 const keyKey = 'KEY';
-const tenantKey = (id: TenantId): string => `TENANT#${id}`;
 
 export function createTenantStore(ports: {
   readonly dynamo: DynamoDBClient;
@@ -113,10 +114,7 @@ export function createTenantStore(ports: {
     condition: Pick<PutItemCommandInput, 'ConditionExpression'>,
   ): Promise<Tenant> {
     const stored = Tenant.parse({ ...tenant, version: previous + 1 });
-    const Item = {
-      ...toItem(tenantKey(tenant.id), recordKey, stored),
-      version: { N: String(stored.version) },
-    };
+    const Item = tenantItem(stored);
     await unlessChanged(tenant.id, () =>
       dynamo.send(new PutItemCommand({ TableName: table, Item, ...condition })),
     );
@@ -154,6 +152,8 @@ export function createTenantStore(ports: {
   }
 
   return {
+    ...createChangeLog(ports),
+
     readTenant: (id, signal) => read(StoredTenant, tenantKey(id), recordKey, signal),
 
     async listTenants() {
@@ -163,10 +163,7 @@ export function createTenantStore(ports: {
 
     writeTenant: (tenant, previous) => putTenant(tenant, previous, ifVersion(previous)),
 
-    createTenant: (tenant, deleted) =>
-      putTenant(tenant, deleted?.version ?? 0, {
-        ConditionExpression: 'attribute_not_exists(pk)',
-      }),
+    createTenant: (tenant, deleted) => putTenant(tenant, deleted?.version ?? 0, ifAbsent),
 
     async deleteTenant({ id, shard, version }) {
       await write(tenantKey(id), deletedKey, { shard, version });
@@ -218,14 +215,6 @@ export function createTenantStore(ports: {
   };
 }
 
-function ifVersion(version: number) {
-  return {
-    ConditionExpression: '#version = :version',
-    ExpressionAttributeNames: { '#version': 'version' },
-    ExpressionAttributeValues: { ':version': { N: String(version) } },
-  };
-}
-
 /** @throws {TenantChanged} if the write's condition does not hold. */
 async function unlessChanged(id: TenantId, write: () => Promise<unknown>): Promise<void> {
   try {
@@ -234,22 +223,6 @@ async function unlessChanged(id: TenantId, write: () => Promise<unknown>): Promi
     if (!(cause instanceof ConditionalCheckFailedException)) throw cause;
     throw new TenantChanged(`Tenant ${id} was changed by somebody else. Try again.`, { cause });
   }
-}
-
-function toKey(pk: string, sk: string): Record<string, AttributeValue> {
-  return { pk: { S: pk }, sk: { S: sk } };
-}
-
-function toItem(pk: string, sk: string, record: object): Record<string, AttributeValue> {
-  return { ...toKey(pk, sk), record: { S: JSON.stringify(record) } };
-}
-
-/** @throws {z.ZodError} or {SyntaxError} if the item is not a record that this build reads. */
-function fromItem<Schema extends z.ZodType>(
-  schema: Schema,
-  item: Record<string, AttributeValue>,
-): z.output<Schema> {
-  return schema.parse(JSON.parse(item['record']?.S ?? 'null'));
 }
 
 async function collect(

@@ -9,11 +9,8 @@ import {
   publishTenantChange,
   subscribeTenantChanges,
 } from '../../../shared/tenants/tenant-changes.ts';
-import {
-  createTenantStore,
-  TenantChanged,
-  type TenantStore,
-} from '../../../shared/tenants/tenant-store.ts';
+import { TenantChanged } from '../../../shared/tenants/tenant-items.ts';
+import { createTenantStore, type TenantStore } from '../../../shared/tenants/tenant-store.ts';
 import { parseTenantsFile } from '../../../shared/tenants/tenants-file.ts';
 import { startTestAws, type TestAws } from '../../support/local-aws.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
@@ -93,10 +90,10 @@ describe('applying a tenants file', () => {
   test('creates, leaves alone what is the same, and counts each change', async () => {
     const file = '  - { id: applied, limits: { concurrency: 3 }, users: [{ id: ann }] }';
     const id = TenantId.parse('applied');
-    expect(await apply(file)).toEqual([{ id, change: 'created', version: 1, users: 1 }]);
-    expect(await apply(file)).toEqual([{ id, change: 'unchanged', version: 1, users: 0 }]);
-    expect(await apply('  - { id: applied }')).toEqual([
-      { id, change: 'updated', version: 2, users: 0 },
+    expect(await apply(file)).toMatchObject([{ id, change: 'created', version: 1, users: 1 }]);
+    expect(await apply(file)).toMatchObject([{ id, change: 'unchanged', version: 1, users: 0 }]);
+    expect(await apply('  - { id: applied }')).toMatchObject([
+      { id, change: 'changed', version: 2, users: 0 },
     ]);
     expect((await store.readTenant(id))?.limits.concurrency).toBe(10);
   });

@@ -59,7 +59,7 @@ export function parseLetter(
 }
 
 /** What may be shown of a call. */
-export function describe(
+function describe(
   { user, tool, arguments: input, traceparent }: Invocation,
   sensitiveOf: SensitiveOf,
 ): Pick<DeadLetter, 'user' | 'tool' | 'arguments' | 'traceId'> {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { clusterSettings } from '../shared/config/cluster.ts';
 import { ingressSettings } from '../shared/config/ingress.ts';
 import type { Setting, Settings } from '../shared/config/setting.ts';
+import { stdioSettings } from '../shared/config/stdio.ts';
 import { workerSettings } from '../shared/config/worker.ts';
 
 const file = join(import.meta.dirname, 'ENVIRONMENT.md');
@@ -28,6 +29,10 @@ ${toTable(without(ingressSettings, clusterSettings))}
 ## Worker
 
 ${toTable(without(workerSettings, clusterSettings))}
+
+## Stdio
+
+${toTable(stdioSettings)}
 `;
 
 if (!process.argv.includes('--check')) {
@@ -41,7 +46,9 @@ function without(settings: Settings, others: Settings): Settings {
   return Object.fromEntries(Object.entries(settings).filter(([name]) => !(name in others)));
 }
 
-function toTable(settings: Settings): string {
+type Documented = Pick<Setting, 'env' | 'doc'> & Partial<Setting>;
+
+function toTable(settings: Readonly<Record<string, Documented>>): string {
   const rows = Object.values(settings).map(
     (setting) => `| \`${setting.env}\` | ${defaultOf(setting)} | ${cell(setting.doc)} |`,
   );
@@ -49,7 +56,8 @@ function toTable(settings: Settings): string {
 }
 
 /** What the schema makes of an absent variable. */
-function defaultOf({ schema }: Setting): string {
+function defaultOf({ schema }: Documented): string {
+  if (!schema) return '–';
   const parsed = schema.safeParse(undefined);
   if (!parsed.success) return 'required';
   const isNothing = parsed.data === undefined || [parsed.data].flat().length === 0;

@@ -3,6 +3,7 @@
  * `node services/stdio/main.ts`, which starts faster, since it loads no other command.
  */
 import { Option, type Command } from 'commander';
+import { readStdioSetting } from '../../shared/config/stdio.ts';
 import { untilAskedToStop } from '../../shared/shutdown.ts';
 import { dataOption, type DataOptions } from './data-option.ts';
 import type { CliPorts } from './ports.ts';
@@ -29,8 +30,8 @@ async function serve(options: StdioCommandOptions, { environment }: CliPorts): P
   const { runStdio } = await import('../stdio/stdio.ts');
   await runStdio(
     {
-      url: options.url ?? (environment['AGENT_MESH_URL'] || undefined),
-      token: environment['AGENT_MESH_TOKEN'] || undefined,
+      url: options.url ?? readStdioSetting('url', environment),
+      token: readStdioSetting('token', environment),
       compat: options.compat !== undefined,
       dataDir: options.data,
     },

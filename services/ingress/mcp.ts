@@ -6,7 +6,6 @@
 import {
   createMcpHandler,
   ProtocolError,
-  Server,
   type CallToolResult,
   type McpRequestContext,
   type ServerContext,
@@ -18,6 +17,7 @@ import { converse, type ConversePorts, type Result } from './converse.ts';
 import type { McpExchange } from './mcp-exchange.ts';
 import { addOffers } from './offers/offer-requests.ts';
 import type { Offers } from './offers/offers.ts';
+import { OwnServer } from './own-server.ts';
 import { surfaces, toToolResult, unknownTool } from './respond.ts';
 import { addTasks, taskTerms, tasksExtension } from './task-requests.ts';
 import type { Tasks } from './tasks.ts';
@@ -63,10 +63,10 @@ const freshHint = { ttlMs: 0, cacheScope: 'private' } as const;
 export function createServer(
   { version, logging, tasks, tellsSessions }: ServerOptions,
   era: McpRequestContext['era'],
-): Server {
+): OwnServer {
   const isModern = era === 'modern';
   const tells = isModern || tellsSessions;
-  return new Server(
+  return new OwnServer(
     { name: 'agent-mesh', version },
     {
       capabilities: {
@@ -96,10 +96,11 @@ export function createServer(
 export function createMcp(ports: McpPorts): Mcp {
   const exchanges = new WeakMap<Request, McpExchange>();
 
-  const serve = ({ era, requestInfo }: McpRequestContext): Server => {
+  const serve = ({ era, requestInfo }: McpRequestContext): OwnServer => {
     const exchange = requestInfo && exchanges.get(requestInfo);
     if (!exchange) throw new Error('The SDK replaced the request');
     const server = createServer(ports, era);
+    server.principal = exchange.principal;
     server.setRequestHandler('tools/list', () => ports.listing.listFor(exchange.principal));
     server.setRequestHandler('tools/call', ({ params }, context) =>
       call({ name: params.name, input: params.arguments ?? {}, context }, exchange, ports),

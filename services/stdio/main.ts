@@ -9,6 +9,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readStdioSetting } from '../../shared/config/stdio.ts';
 import { untilAskedToStop } from '../../shared/shutdown.ts';
 
 const standardData = join(import.meta.dirname, '../../.mesh');
@@ -33,8 +34,8 @@ async function main(): Promise<void> {
   const { runStdio } = await import('./stdio.ts');
   await runStdio(
     {
-      url: values.url ?? (process.env['AGENT_MESH_URL'] || undefined),
-      token: process.env['AGENT_MESH_TOKEN'] || undefined,
+      url: values.url ?? readStdioSetting('url', process.env),
+      token: readStdioSetting('token', process.env),
       compat: values.compat !== undefined,
       dataDir: values.data,
     },

@@ -10,6 +10,7 @@ import { parseCredentialsFile, type AwsAccess } from '../../../deploy/local/aws-
 import type { UpFile } from '../../../deploy/local/up-file.ts';
 import { clusterSettings } from '../../../shared/config/cluster.ts';
 import { readConfig } from '../../../shared/config/setting.ts';
+import { readStdioSetting } from '../../../shared/config/stdio.ts';
 import { TenantId, UserId } from '../../../shared/ids.ts';
 import { createAnnouncer } from '../../../shared/tenants/announce-tenant.ts';
 import { hashApiKey, newApiKey } from '../../../shared/tenants/api-keys.ts';
@@ -45,7 +46,7 @@ const renewBeforeMs = 300_000;
 export function createLocalPrincipals({ local, environment }: LocalPrincipalsPorts): Principals {
   const minted = new Map<string, MintedKey>();
   // As the original has it: whoever names a default tenant gets the tenants that they name.
-  const registers = Boolean(environment['DEFAULT_TENANT_ID']);
+  const registers = readStdioSetting('defaultTenant', environment) !== undefined;
 
   async function keyFor(caller: Caller): Promise<string> {
     const known = minted.get(JSON.stringify([caller.tenant, caller.user]));

@@ -3,6 +3,7 @@
  * believed as far as the local user is trusted with it, which is for every tenant of the local
  * cluster. At an ingress elsewhere the token says who calls, and nobody else can be called for.
  */
+import { readStdioSetting, stdioSettings, type Environment } from '../../../shared/config/stdio.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { invalidRequest } from './original-error.ts';
 import type { OriginalRequest } from './original-request.ts';
@@ -22,8 +23,6 @@ export interface Principals {
   close(): Promise<void>;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** As the documentation of mcp-rust names them. */
 const demo: Caller = { tenant: 'demo-tenant', user: 'user-demo-123' };
 
@@ -41,8 +40,8 @@ export async function callerOf(
   const isWhole = given.tenant !== undefined && given.user !== undefined;
   const own = isWhole ? undefined : await principals.own();
   return {
-    tenant: given.tenant ?? own?.tenant ?? missing('tenant_id', 'DEFAULT_TENANT_ID'),
-    user: given.user ?? own?.user ?? missing('user_id', 'DEFAULT_USER_ID'),
+    tenant: given.tenant ?? own?.tenant ?? missing('tenant_id', 'defaultTenant'),
+    user: given.user ?? own?.user ?? missing('user_id', 'defaultUser'),
   };
 }
 
@@ -52,13 +51,15 @@ export function namesCaller({ tenant }: OriginalRequest, environment: Environmen
 }
 
 function standardCaller(environment: Environment): Partial<Caller> {
-  const assumed: Partial<Caller> = environment['DEV_MODE'] === 'true' ? demo : {};
+  const assumed: Partial<Caller> = readStdioSetting('devMode', environment) === 'true' ? demo : {};
   return {
-    tenant: environment['DEFAULT_TENANT_ID'] || assumed.tenant,
-    user: environment['DEFAULT_USER_ID'] || assumed.user,
+    tenant: readStdioSetting('defaultTenant', environment) ?? assumed.tenant,
+    user: readStdioSetting('defaultUser', environment) ?? assumed.user,
   };
 }
 
-function missing(field: string, variable: string): never {
-  throw invalidRequest(`${field} is required (set ${variable} env var for local dev)`);
+function missing(field: string, setting: keyof typeof stdioSettings): never {
+  throw invalidRequest(
+    `${field} is required (set ${stdioSettings[setting].env} env var for local dev)`,
+  );
 }

@@ -1,7 +1,7 @@
 /** Acting at an ingress elsewhere: for whom the token stands, and for nobody else. */
-import type { Locate } from '../endpoint.ts';
+import type { Endpoint, Locate } from '../endpoint.ts';
 import { isJson } from '../message.ts';
-import { parsed } from '../failure.ts';
+import { errorIn, parsed } from '../failure.ts';
 import type { Post } from '../post.ts';
 import { internal, tenantNotFound, tenantUnauthorized } from './original-error.ts';
 import type { Caller, Principals } from './principals.ts';
@@ -25,19 +25,28 @@ const initialize = JSON.stringify({
 export function createRemotePrincipals({ locate, post }: RemotePrincipalsPorts): Principals {
   let known: Promise<Caller> | undefined;
 
-  /** An ingress tells whom a token stands for in the sessions that it opens. */
+  /** An ingress tells it in its greeting. The session that comes with it is not needed. */
   async function ask(): Promise<Caller> {
     const endpoint = await locate();
     const signal = AbortSignal.timeout(10_000);
     const answer = await post({ endpoint, headers: {}, body: initialize, signal });
-    for await (const _ of answer.messages);
+    let text = '';
+    for await (const each of answer.messages) text = each;
     if (answer.status === 401 || answer.status === 403) throw tenantUnauthorized('unknown');
-    const session = answer.headers['mcp-session-id'];
-    const caller = typeof session === 'string' ? callerIn(session) : undefined;
-    if (!caller) throw internal(`the endpoint did not say whom the token stands for`);
-    const headers = { 'mcp-session-id': String(session) };
-    await post({ endpoint, method: 'DELETE', headers, body: '', signal }).catch(() => undefined);
+    const caller = callerIn(text);
+    if (!caller) {
+      const { message } = errorIn(text) ?? { message: 'it did not say whom the token stands for' };
+      throw internal(`the endpoint answered with HTTP status ${answer.status}: ${message}`);
+    }
+    await leave(endpoint, answer.headers['mcp-session-id']);
     return caller;
+  }
+
+  async function leave(endpoint: Endpoint, session: unknown): Promise<void> {
+    if (typeof session !== 'string') return;
+    const headers = { 'mcp-session-id': session };
+    const signal = AbortSignal.timeout(10_000);
+    await post({ endpoint, method: 'DELETE', headers, body: '', signal }).catch(() => undefined);
   }
 
   function own(): Promise<Caller> {
@@ -60,10 +69,10 @@ export function createRemotePrincipals({ locate, post }: RemotePrincipalsPorts):
   };
 }
 
-function callerIn(session: string): Caller | undefined {
-  const [payload = ''] = session.split('.');
-  const claims = parsed(Buffer.from(payload, 'base64url').toString('utf8'));
-  if (!isJson(claims)) return undefined;
-  const { t: tenant, u: user } = claims;
+function callerIn(answer: string): Caller | undefined {
+  const result = parsed(answer)?.['result'];
+  const told = isJson(result) ? result['_meta'] : undefined;
+  if (!isJson(told)) return undefined;
+  const { 'agent-mesh/tenant': tenant, 'agent-mesh/user': user } = told;
   return typeof tenant === 'string' && typeof user === 'string' ? { tenant, user } : undefined;
 }

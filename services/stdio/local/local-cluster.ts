@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { SetupError } from '../../../deploy/local/setup-error.ts';
 import { readUpFile, UpFile } from '../../../deploy/local/up-file.ts';
@@ -139,7 +139,7 @@ async function startKeeper(options: LocalClusterOptions): Promise<ChildProcess> 
   // It is told the demo key.
   const logFile = await open(join(logDir, 'stdio-cluster.log'), 'a', 0o600);
   log('starting the local cluster');
-  const script = join(import.meta.dirname, '../main.ts');
+  const script = join(import.meta.dirname, `../main${extname(import.meta.filename)}`);
   const child = spawn(process.execPath, [script, 'keep-cluster', `--data=${dataDir}`], {
     env: environment,
     // Its life is its own: neither our terminal's signals nor our end concern it.

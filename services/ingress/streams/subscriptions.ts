@@ -34,7 +34,6 @@ export function createSubscriptions({ serve, listeners, news }: SubscriptionsPor
     async listen(request, body, caller, signal) {
       const wanted = news && asTaskListen(body);
       if (wanted && !declaresTasks(wanted)) return refuseTasks(wanted);
-      let handler = createMcpHandler(serve, { maxSubscriptions: 1 });
       const listening = listeners.add({
         caller,
         // What was asked for is the SDK's to know.
@@ -42,8 +41,8 @@ export function createSubscriptions({ serve, listeners, news }: SubscriptionsPor
         tell: (change) => notify(handler, change),
         end: () => handler.close(),
       });
-      // Its way to refuse.
-      if (!listening) handler = createMcpHandler(serve, { maxSubscriptions: 0 });
+      // None is its way to refuse.
+      const handler = createMcpHandler(serve, { maxSubscriptions: listening ? 1 : 0 });
       const leave = (): void => {
         listening?.stop();
         void handler.close();

@@ -102,7 +102,7 @@ async function revoke(id: string, options: DataOptions, ports: CliPorts): Promis
     const { hash, key } = stored;
     const tenant = await store.readTenant(key.tenant);
     if (tenant) return revokeKey(tenant, { hash, user: key.user }, connection);
-    await store.revokeKey(hash);
+    await store.revokeKey(hash, key.tenant);
     await publishTenantChange(redis, key.tenant);
   });
   ports.print(`Revoked ${id}.`);

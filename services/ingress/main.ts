@@ -11,7 +11,6 @@ import { createAuditLog } from '../../shared/audit/audit-log.ts';
 import { createAudit } from '../../shared/audit/audit.ts';
 import { ingressSettings } from '../../shared/config/ingress.ts';
 import { ConfigError, readConfig, type Config } from '../../shared/config/setting.ts';
-import { createKnownTenants } from '../../shared/identity/known-tenants.ts';
 import { rememberTokens } from '../../shared/identity/remember-tokens.ts';
 import { openSigningKeys } from '../../shared/identity/signing-keys.ts';
 import { readSigningKeys } from '../../shared/identity/signing-secret.ts';
@@ -37,6 +36,8 @@ import { observeRedis } from '../../shared/telemetry/redis/observe-redis.ts';
 import { observeWork } from '../../shared/telemetry/redis/observe-work.ts';
 import { createTaskStore } from '../../shared/tasks/task-store.ts';
 import { createTenantDirectory } from '../../shared/tenants/directory.ts';
+import { followWrites } from '../../shared/tenants/follow-writes.ts';
+import { createKnownTenants } from '../../shared/tenants/known-tenants.ts';
 import { subscribeTenantChanges } from '../../shared/tenants/tenant-changes.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import { createCatalog } from '../../shared/tools/catalog.ts';
@@ -90,8 +91,10 @@ async function main(): Promise<void> {
   const dynamo = new DynamoDBClient({ region: config.region });
   const secrets = new SecretsManagerClient({ region: config.region, maxAttempts: 2 });
   const store = createTenantStore({ dynamo, table: config.tenantsTable });
-  const directory = createTenantDirectory({ store });
-  const tenants = createKnownTenants(store);
+  const known = { store, confirmedAt: () => writes.confirmedAt() };
+  const tenants = createKnownTenants(known);
+  const directory = createTenantDirectory({ ...known, tenants });
+  const writes = followWrites({ store, onChange: directory.invalidate, onProblem });
   const signingSecret = { client: secrets, name: config.signingSecret };
   const keys = await openSigningKeys({ read: () => readSigningKeys(signingSecret), onProblem });
   const replies = await createReplies({ name, commands, subscriptions, log });
@@ -171,7 +174,6 @@ async function main(): Promise<void> {
   );
   await subscribeTenantChanges(subscriptions, (change) => {
     directory.invalidate(change);
-    tenants.invalidate(change);
     mesh.onTenantChange(change);
     ingress.onTenantChange(change);
   });
@@ -214,6 +216,7 @@ async function main(): Promise<void> {
       ['audit', () => audit.close()],
       ['admin port', () => admin.close()],
       ['pressure', async () => pressure.close()],
+      ['writes followed', async () => writes.close()],
       ['looking', async () => stopObserving.forEach((stop) => stop())],
       ['telemetry', () => telemetry.close()],
       ['session keys', async () => keys.close()],

@@ -33,6 +33,8 @@ import { traceAws } from '../../shared/telemetry/trace-aws.ts';
 import { traceQueue } from '../../shared/telemetry/trace-queue.ts';
 import { subscribeTenantChanges } from '../../shared/tenants/tenant-changes.ts';
 import { createTenantLimits } from '../../shared/usage/tenant-limits.ts';
+import { followWrites } from '../../shared/tenants/follow-writes.ts';
+import { createKnownTenants } from '../../shared/tenants/known-tenants.ts';
 import { readVersion } from '../../shared/version.ts';
 import { beginOnce } from './begin-once.ts';
 import { createContext } from './create-context.ts';
@@ -82,7 +84,13 @@ async function main(): Promise<void> {
   const rateTokens = connectRedis(config.redisUrl, 'admission', log);
   const dynamo = new DynamoDBClient({ region: config.region });
   const records = createTenantStore({ dynamo, table: config.tenantsTable });
-  const limits = createTenantLimits({ store: records });
+  const tenants = createKnownTenants({ store: records, confirmedAt: () => writes.confirmedAt() });
+  const writes = followWrites({
+    store: records,
+    onChange: tenants.invalidate,
+    onProblem: (what, cause) => log.error({ err: cause }, what),
+  });
+  const limits = createTenantLimits(tenants);
   const clients = createClientCache({
     ...config,
     rates: createRateGate({
@@ -172,7 +180,7 @@ async function main(): Promise<void> {
   // Whoever starts this process may give up before Redis answers.
   if ((await Promise.race([gate.started, asked])) !== undefined) return;
   await hearCancels(name, subscriptions, slots.running);
-  await subscribeTenantChanges(subscriptions, (change) => limits.invalidate(change));
+  await subscribeTenantChanges(subscriptions, (change) => tenants.invalidate(change));
   const stopRenewing = renewLeases(leaseMs, upkeep);
   const stopSweeping = sweepShards(shards, upkeep);
   const leave = announceWorker(config, upkeep);
@@ -219,6 +227,7 @@ async function main(): Promise<void> {
         async () => {
           clients.close();
           sqs.destroy();
+          writes.close();
           dynamo.destroy();
         },
       ],

@@ -6,7 +6,7 @@
  *
  * A part is one transaction, which holds the edits, their conditions and the item that lists them:
  * the item is there if and only if its records were written. DynamoDB takes a hundred items at once,
- * so that 97 records change all at once or not at all. What is larger takes several parts; if
+ * so that 96 records change all at once or not at all. What is larger takes several parts; if
  * one is refused, those before it are taken back, and if its writer dies, the head tells how many
  * are missing. Items expire after thirty days.
  */
@@ -22,6 +22,7 @@ import { z } from 'zod';
 import { ChangeHead, Edit, invert, type ChangeSet } from './change-set.ts';
 import { changedMeanwhile, toParts, toWrites, type EditWrite } from './edit-writes.ts';
 import { fromItem, TenantChanged, toItem, toKey, type Item } from './tenant-items.ts';
+import { noteWrite } from './write-notes.ts';
 
 export interface Commit {
   /** Who makes it. */
@@ -43,8 +44,8 @@ export interface ChangeLog {
 }
 
 const keptSeconds = 30 * 86_400;
-/** The others of a hundred list the edits, are the head, and mark what is taken back. */
-const mostWrites = 97;
+/** The others of a hundred list the edits, note them, are the head, and mark what is taken back. */
+const mostWrites = 96;
 const headsKey = 'CHANGES';
 const partsKey = (id: string): string => `CHANGE#${id}`;
 
@@ -73,7 +74,15 @@ export function createChangeLog(ports: {
   async function writePart(head: ChangeHead, index: number, part: readonly Edit[]): Promise<void> {
     const edits = await toWrites(part, ports);
     const list = toItem(partsKey(head.id), String(index + 1).padStart(4, '0'), part);
-    const writes = [...edits, { about: '', write: { Put: { TableName, Item: expiring(list) } } }];
+    const note = noteWrite(
+      TableName,
+      part.map(({ tenant }) => tenant),
+    );
+    const writes = [
+      ...edits,
+      { about: '', write: { Put: { TableName, Item: expiring(list) } } },
+      { about: '', write: note },
+    ];
     if (index === 0) {
       const Item = expiring(toItem(headsKey, head.id, head));
       writes.push({ about: '', write: { Put: { TableName, Item } } });

@@ -53,7 +53,7 @@ export async function deleteTenant(
   }
 
   const keys = await store.listKeys(tenant.id);
-  for (const { hash } of keys) await store.revokeKey(hash);
+  for (const { hash } of keys) await store.revokeKey(hash, tenant.id);
   const users = await store.listUsers(tenant.id);
   for (const { id } of users) await store.deleteUser(tenant.id, id);
   await store.deleteTenant(current);

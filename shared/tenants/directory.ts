@@ -4,12 +4,13 @@
  * found like any other.
  */
 import { isExpired, KeyHash, type KeyRecord } from './api-keys.ts';
-import { Fault } from '../faults.ts';
 import { TenantId, UserId } from '../ids.ts';
-import { createReadThrough, type ReadThrough } from './read-through.ts';
+import { readRecord, recordCaching, type CachePorts } from './known-records.ts';
+import { createKnownTenants, type KnownTenants } from './known-tenants.ts';
+import { createReadThrough } from './read-through.ts';
 import { everyTenant, type TenantChange } from './tenant-changes.ts';
 import type { TenantStore } from './tenant-store.ts';
-import type { Principal, Tenant, User } from './tenant.ts';
+import type { Principal, User } from './tenant.ts';
 
 export interface TenantDirectory {
   /**
@@ -25,33 +26,20 @@ export interface TenantDirectory {
   invalidate(change: TenantChange): void;
 }
 
-const limits = {
-  capacity: 10_000,
-  ttlMs: 4_000,
-  absentTtlMs: 1_000,
-  staleMs: 30_000,
-  timeoutMs: 2_000,
-  retryMs: 1_000,
-};
-
-export function createTenantDirectory(ports: {
-  readonly store: Pick<TenantStore, 'readTenant' | 'readUser' | 'readKey'>;
-  /** Calls back for each announced change, until the process ends. */
-  readonly subscribe?: (onChange: (change: TenantChange) => void) => void;
-  /** Monotonic milliseconds. */
-  readonly now?: () => number;
-}): TenantDirectory {
+/** `tenants` may be shared with whoever else needs tenants' records. */
+export function createTenantDirectory(
+  ports: CachePorts & {
+    readonly store: Pick<TenantStore, 'readTenant' | 'readUser' | 'readKey'>;
+    readonly tenants?: KnownTenants;
+  },
+): TenantDirectory {
   const { store } = ports;
-  const now = ports.now ?? (() => performance.now());
-  const shared = { ...limits, now };
+  const shared = recordCaching(ports);
+  const tenants = ports.tenants ?? createKnownTenants(ports);
 
   const keys = createReadThrough<KeyRecord>({
     ...shared,
     read: (hash, signal) => store.readKey(KeyHash.parse(hash), signal),
-  });
-  const tenants = createReadThrough<Tenant>({
-    ...shared,
-    read: (id, signal) => store.readTenant(TenantId.parse(id), signal),
   });
   const users = createReadThrough<{ readonly tenant: TenantId; readonly user: User }>({
     ...shared,
@@ -64,40 +52,27 @@ export function createTenantDirectory(ports: {
 
   async function find(tenantId: TenantId, userId: UserId): Promise<Principal | undefined> {
     const [tenant, found] = await Promise.all([
-      ask(tenants, tenantId),
-      ask(users, toPath(tenantId, userId)),
+      tenants.find(tenantId),
+      readRecord(users, toPath(tenantId, userId)),
     ]);
     return tenant && found && { tenant, user: found.user };
   }
 
-  const directory: TenantDirectory = {
+  return {
     find,
 
     async findKey(hash) {
-      const key = await ask(keys, hash);
+      const key = await readRecord(keys, hash);
       return key && !isExpired(key, Date.now()) ? find(key.tenant, key.user) : undefined;
     },
 
     invalidate(change) {
       const concerns = (tenant: string): boolean => change === everyTenant || change === tenant;
       keys.forget((_, key) => concerns(key.tenant));
-      tenants.forget((id) => concerns(id));
+      tenants.invalidate(change);
       users.forget((_, { tenant }) => concerns(tenant));
     },
   };
-  ports.subscribe?.((change) => directory.invalidate(change));
-  return directory;
-}
-
-async function ask<Value>(cache: ReadThrough<Value>, key: string): Promise<Value | undefined> {
-  try {
-    return await cache.get(key);
-  } catch (cause) {
-    throw new Fault('overloaded', 'Tenant records cannot be read', {
-      retryAfterMs: limits.retryMs,
-      cause,
-    });
-  }
 }
 
 // Neither id may hold a slash.

@@ -1,7 +1,8 @@
 /**
  * A bounded cache in front of a store that may be slow or away: answers are kept for a short
- * time, concurrent reads of one key are one read, and the last good answer outlives a failure
- * for a while. What was invalidated is never served again.
+ * time, or for longer while somebody confirms that nothing has changed; concurrent reads of one key
+ * are one read, and the last good answer outlives a failure for a while. What was invalidated is
+ * never served again.
  */
 
 export interface ReadThrough<Value> {
@@ -15,8 +16,12 @@ export interface ReadThroughOptions<Value> {
   readonly read: (key: string, signal: AbortSignal) => Promise<Value | undefined>;
   /** The most answers kept, and the most "there is none", counted apart: guesses evict no answers. */
   readonly capacity: number;
-  /** How long an answer is taken as current. */
+  /** How long an answer is taken as current, from when it was last known to be. */
   readonly ttlMs: number;
+  /** The latest time of which it is known that what had changed before it was forgotten here. */
+  readonly confirmedAt?: (() => number) | undefined;
+  /** How long that is believed without reading an answer anew. */
+  readonly longestMs: number;
   /** The same for "there is none". */
   readonly absentTtlMs: number;
   /** How old an answer may be if the store fails. */
@@ -32,7 +37,8 @@ export interface ReadThroughOptions<Value> {
 interface Entry<Value> {
   readonly value: Value;
   readonly readAt: number;
-  readonly freshUntil: number;
+  /** Until when a failing store is left alone. */
+  readonly restUntil: number;
 }
 
 export function createReadThrough<Value>(options: ReadThroughOptions<Value>): ReadThrough<Value> {
@@ -48,14 +54,19 @@ export function createReadThrough<Value>(options: ReadThroughOptions<Value>): Re
       return;
     }
     absent.delete(key);
-    putNewest(present, key, { value, readAt, freshUntil: readAt + options.ttlMs }, capacity);
+    putNewest(present, key, { value, readAt, restUntil: readAt }, capacity);
+  }
+
+  function currentAt({ readAt }: Entry<Value>): number {
+    const confirmedAt = options.confirmedAt?.() ?? readAt;
+    return Math.max(readAt, Math.min(confirmedAt, readAt + options.longestMs));
   }
 
   function fallBack(key: string, cause: unknown): Value {
     const entry = present.get(key);
     const time = now();
-    if (!entry || time > entry.readAt + options.staleMs) throw cause;
-    present.set(key, { ...entry, freshUntil: time + options.retryMs });
+    if (!entry || time > currentAt(entry) + options.staleMs) throw cause;
+    present.set(key, { ...entry, restUntil: time + options.retryMs });
     return entry.value;
   }
 
@@ -81,7 +92,7 @@ export function createReadThrough<Value>(options: ReadThroughOptions<Value>): Re
     async get(key) {
       const time = now();
       const entry = present.get(key);
-      if (entry && time < entry.freshUntil) {
+      if (entry && time < Math.max(entry.restUntil, currentAt(entry) + options.ttlMs)) {
         putNewest(present, key, entry, capacity);
         return entry.value;
       }

@@ -20,7 +20,7 @@ export async function revokeKey(
   { hash, user }: { readonly hash: KeyHash; readonly user: UserId },
   { store, redis, recordChange }: RevokePorts,
 ): Promise<void> {
-  await store.revokeKey(hash);
+  await store.revokeKey(hash, tenant.id);
   await publishTenantChange(redis, tenant.id);
   const subject = `${keyId(hash)} of ${user}`;
   recordChange(tenant, { action: 'keys/revoke', subject, decision: 'allowed' });
@@ -35,7 +35,7 @@ export async function removeUser(
   if (!(await store.readUser(tenant.id, user))) return undefined;
   await store.deleteUser(tenant.id, user);
   const keys = (await store.listKeys(tenant.id)).filter(({ key }) => key.user === user);
-  for (const { hash } of keys) await store.revokeKey(hash);
+  for (const { hash } of keys) await store.revokeKey(hash, tenant.id);
   await publishTenantChange(redis, tenant.id);
   recordChange(tenant, { action: 'users/remove', subject: user, decision: 'allowed' });
   return keys.length;

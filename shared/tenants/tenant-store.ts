@@ -6,20 +6,21 @@
  *     TENANT#<id>    DELETED        shard and last version of a tenant that is no more
  *     KEY#<sha256>   KEY            whom an API key stands for
  *     CHANGES, CHANGE#<id>          what changes of many records have done, see `change-log.ts`
+ *     WRITES                        a note of every write, see `write-notes.ts`
  *
  * Each item holds its record as JSON. Reads are strongly consistent and parsed; no cache here,
  * `directory.ts` has one. Rejects with the SDK's own exceptions.
  */
 import {
-  ConditionalCheckFailedException,
-  DeleteItemCommand,
   GetItemCommand,
-  PutItemCommand,
+  TransactionCanceledException,
+  TransactWriteItemsCommand,
   paginateQuery,
   paginateScan,
   type AttributeValue,
   type DynamoDBClient,
-  type PutItemCommandInput,
+  type Put,
+  type TransactWriteItem,
 } from '@aws-sdk/client-dynamodb';
 import type { z } from 'zod';
 import { KeyHash, KeyRecord } from './api-keys.ts';
@@ -42,8 +43,9 @@ import {
   userPrefix,
 } from './tenant-items.ts';
 import { Tenant, type User } from './tenant.ts';
+import { createWriteNotes, noteWrite, type WriteNotes } from './write-notes.ts';
 
-export interface TenantStore extends ChangeLog {
+export interface TenantStore extends ChangeLog, WriteNotes {
   readTenant(id: TenantId, signal?: AbortSignal): Promise<Tenant | undefined>;
   listTenants(): Promise<readonly Tenant[]>;
 
@@ -74,7 +76,7 @@ export interface TenantStore extends ChangeLog {
   listKeys(tenant: TenantId): Promise<readonly StoredKey[]>;
   /** Every key whose hash starts like that. Reads the whole table, too. */
   findKeys(hashPrefix: string): Promise<readonly StoredKey[]>;
-  revokeKey(hash: KeyHash): Promise<void>;
+  revokeKey(hash: KeyHash, tenant: TenantId): Promise<void>;
 }
 
 interface StoredKey {
@@ -104,25 +106,33 @@ export function createTenantStore(ports: {
     return Item && fromItem(schema, Item);
   }
 
-  async function write(pk: string, sk: string, record: object): Promise<void> {
-    await dynamo.send(new PutItemCommand({ TableName: table, Item: toItem(pk, sk, record) }));
+  /** @throws {TenantChanged} if a condition does not hold. */
+  async function change(tenant: TenantId, ...writes: readonly TransactWriteItem[]): Promise<void> {
+    const TransactItems = [...writes, noteWrite(table, [tenant])];
+    try {
+      await dynamo.send(new TransactWriteItemsCommand({ TransactItems }));
+    } catch (cause) {
+      if (!isOvertaken(cause)) throw cause;
+      const message = `Tenant ${tenant} was changed by somebody else. Try again.`;
+      throw new TenantChanged(message, { cause });
+    }
   }
+
+  const put = (pk: string, sk: string, record: object): TransactWriteItem => ({
+    Put: { TableName: table, Item: toItem(pk, sk, record) },
+  });
+  const remove = (pk: string, sk: string): TransactWriteItem => ({
+    Delete: { TableName: table, Key: toKey(pk, sk) },
+  });
 
   async function putTenant(
     tenant: Omit<Tenant, 'version'>,
     previous: number,
-    condition: Pick<PutItemCommandInput, 'ConditionExpression'>,
+    condition: Pick<Put, 'ConditionExpression'>,
   ): Promise<Tenant> {
     const stored = Tenant.parse({ ...tenant, version: previous + 1 });
-    const Item = tenantItem(stored);
-    await unlessChanged(tenant.id, () =>
-      dynamo.send(new PutItemCommand({ TableName: table, Item, ...condition })),
-    );
+    await change(tenant.id, { Put: { TableName: table, Item: tenantItem(stored), ...condition } });
     return stored;
-  }
-
-  async function remove(pk: string, sk: string): Promise<void> {
-    await dynamo.send(new DeleteItemCommand({ TableName: table, Key: toKey(pk, sk) }));
   }
 
   async function scan<Out>(
@@ -153,6 +163,7 @@ export function createTenantStore(ports: {
 
   return {
     ...createChangeLog(ports),
+    ...createWriteNotes(ports),
 
     readTenant: (id, signal) => read(StoredTenant, tenantKey(id), recordKey, signal),
 
@@ -165,12 +176,11 @@ export function createTenantStore(ports: {
 
     createTenant: (tenant, deleted) => putTenant(tenant, deleted?.version ?? 0, ifAbsent),
 
-    async deleteTenant({ id, shard, version }) {
-      await write(tenantKey(id), deletedKey, { shard, version });
+    deleteTenant({ id, shard, version }) {
       const Key = toKey(tenantKey(id), recordKey);
-      await unlessChanged(id, () =>
-        dynamo.send(new DeleteItemCommand({ TableName: table, Key, ...ifVersion(version) })),
-      );
+      return change(id, put(tenantKey(id), deletedKey, { shard, version }), {
+        Delete: { TableName: table, Key, ...ifVersion(version) },
+      });
     },
 
     readDeleted: (id) => read(DeletedTenant, tenantKey(id), deletedKey),
@@ -194,11 +204,11 @@ export function createTenantStore(ports: {
       return (await collect(pages)).map((item) => fromItem(StoredUser, item));
     },
 
-    writeUser: (tenant, user) => write(tenantKey(tenant), userPrefix + user.id, user),
-    deleteUser: (tenant, user) => remove(tenantKey(tenant), userPrefix + user),
+    writeUser: (tenant, user) => change(tenant, put(tenantKey(tenant), userPrefix + user.id, user)),
+    deleteUser: (tenant, user) => change(tenant, remove(tenantKey(tenant), userPrefix + user)),
 
     readKey: (hash, signal) => read(KeyRecord, keyPrefix + hash, keyKey, signal),
-    writeKey: (hash, key) => write(keyPrefix + hash, keyKey, key),
+    writeKey: (hash, key) => change(key.tenant, put(keyPrefix + hash, keyKey, key)),
 
     async listKeys(tenant) {
       const keys = await allKeys();
@@ -211,19 +221,16 @@ export function createTenantStore(ports: {
       return (await allKeys()).filter(({ hash }) => hash.startsWith(hashPrefix));
     },
 
-    revokeKey: (hash) => remove(keyPrefix + hash, keyKey),
+    revokeKey: (hash, tenant) => change(tenant, remove(keyPrefix + hash, keyKey)),
   };
 }
 
-/** @throws {TenantChanged} if the write's condition does not hold. */
-async function unlessChanged(id: TenantId, write: () => Promise<unknown>): Promise<void> {
-  try {
-    await write();
-  } catch (cause) {
-    if (!(cause instanceof ConditionalCheckFailedException)) throw cause;
-    throw new TenantChanged(`Tenant ${id} was changed by somebody else. Try again.`, { cause });
-  }
-}
+/** Of two transactions on one record at once, one is told so, as if it had come later. */
+const isOvertaken = (cause: unknown): boolean =>
+  cause instanceof TransactionCanceledException &&
+  (cause.CancellationReasons ?? []).some(
+    ({ Code }) => Code === 'ConditionalCheckFailed' || Code === 'TransactionConflict',
+  );
 
 async function collect(
   pages: AsyncIterable<{ readonly Items?: Record<string, AttributeValue>[] | undefined }>,

@@ -55,7 +55,8 @@ export async function undoChange(
     if (await tell(id, edit, `${what}, change ${made.id}`, ports)) removed.add(id);
   }
   const orphans = removed.size > 0 ? await store.findKeys('') : [];
-  for (const { hash, key } of orphans) if (removed.has(key.tenant)) await store.revokeKey(hash);
+  for (const { hash, key } of orphans)
+    if (removed.has(key.tenant)) await store.revokeKey(hash, key.tenant);
   return made;
 }
 

@@ -1,9 +1,7 @@
 /** A tenant's limits for the worker that serves it: from its record, at most some seconds old. */
 import { Fault } from '../faults.ts';
-import { TenantId } from '../ids.ts';
-import { createReadThrough } from '../tenants/read-through.ts';
-import { everyTenant, type TenantChange } from '../tenants/tenant-changes.ts';
-import type { TenantStore } from '../tenants/tenant-store.ts';
+import type { TenantId } from '../ids.ts';
+import type { KnownTenants } from '../tenants/known-tenants.ts';
 import type { AwsRates, Limits, Tenant } from '../tenants/tenant.ts';
 
 export interface TenantLimits {
@@ -11,37 +9,11 @@ export interface TenantLimits {
   limitsOf(tenant: TenantId): Promise<Limits>;
   /** The same, for the tenant's rates and where in Redis they are kept. */
   ratesOf(tenant: TenantId): Promise<{ readonly shard: number; readonly aws: AwsRates }>;
-  /** Reads what a change concerns anew from now on. */
-  invalidate(change: TenantChange): void;
 }
 
-const retryMs = 1_000;
-const kept = {
-  capacity: 10_000,
-  // Below the 5 s within which a change holds everywhere, announced or not.
-  ttlMs: 4_000,
-  absentTtlMs: 1_000,
-  staleMs: 30_000,
-  timeoutMs: 2_000,
-  retryMs,
-};
-
-export function createTenantLimits(ports: {
-  readonly store: Pick<TenantStore, 'readTenant'>;
-  /** Monotonic milliseconds. */
-  readonly now?: () => number;
-}): TenantLimits {
-  const records = createReadThrough<Tenant>({
-    ...kept,
-    now: ports.now ?? (() => performance.now()),
-    read: (id, signal) => ports.store.readTenant(TenantId.parse(id), signal),
-  });
-
+export function createTenantLimits(tenants: Pick<KnownTenants, 'find'>): TenantLimits {
   const recordOf = async (id: TenantId): Promise<Tenant> => {
-    const record = await records.get(id).catch((cause: unknown) => {
-      const message = 'The limits of the tenant cannot be read. Retry in 1 s.';
-      throw new Fault('overloaded', message, { retryAfterMs: retryMs, cause });
-    });
+    const record = await tenants.find(id);
     if (!record) throw new Fault('tenant_suspended', 'There is no such tenant any more.');
     return record;
   };
@@ -52,6 +24,5 @@ export function createTenantLimits(ports: {
       const { shard, limits } = await recordOf(tenant);
       return { shard, aws: limits.aws };
     },
-    invalidate: (change) => records.forget((id) => change === everyTenant || change === id),
   };
 }

@@ -82,7 +82,9 @@ describe('within five seconds, on every ingress and although nobody is told,', (
   test('a revoked key is refused', async () => {
     const key = await aKey('keyless');
     expect(await answers(key)).toEqual([200, 200]);
-    const since = await changeUnannounced((store) => store.revokeKey(hashApiKey(key)));
+    const since = await changeUnannounced((store) =>
+      store.revokeKey(hashApiKey(key), TenantId.parse('keyless')),
+    );
     await expectRefused(key, 401, since);
   });
 

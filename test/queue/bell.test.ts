@@ -91,7 +91,7 @@ test('it takes nothing from a Redis that was restarted, before the hold is known
   await queue.admit(aCall(acme));
   await redis.raw.set('{mesh:0}:run', 'another');
   const closed = once(waiting, 'close');
-  await redis.raw.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await redis.raw.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   await closed;
   await own.opened(signal);
   const { heldMs, leases } = await own.claim(4);

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TenantId } from '../../shared/ids.ts';
 import { hashApiKey } from '../../shared/tenants/api-keys.ts';
 import { callTool, post, resultOf, rpc, type Answer, type Endpoint } from '../support/call.ts';
 import { startTestCluster, type TestCluster } from '../support/cluster.ts';
@@ -121,7 +122,7 @@ describe('a caller', () => {
     const apiKey = await createKey(cluster, 'acme', 'ann');
     const revoked = { mcp: cluster.mcp, apiKey };
     expect((await rpc(revoked, 'tools/list')).status).toBe(200);
-    await withTenantStore(cluster, (store) => store.revokeKey(hashApiKey(apiKey)));
+    await withTenantStore(cluster, (store) => store.revokeKey(hashApiKey(apiKey), TenantId.parse('acme')));
     await announce(cluster, 'acme');
     await expect.poll(async () => (await rpc(revoked, 'tools/list')).status).toBe(401);
   });

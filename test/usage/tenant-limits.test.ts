@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { TenantId } from '../../shared/ids.ts';
+import { createKnownTenants } from '../../shared/tenants/known-tenants.ts';
 import { Tenant } from '../../shared/tenants/tenant.ts';
 import { createTenantLimits } from '../../shared/usage/tenant-limits.ts';
 
@@ -12,13 +13,14 @@ describe("a tenant's limits in a worker", () => {
     let stored = record(1);
     let now = 0;
     const store = { readTenant: () => Promise.resolve(stored) };
-    const limits = createTenantLimits({ store, now: () => now });
+    const tenants = createKnownTenants({ store, now: () => now });
+    const limits = createTenantLimits(tenants);
     expect(await limits.limitsOf(acme)).toMatchObject({ kvBytes: 1 });
     stored = record(2);
     now = 5_000;
     expect(await limits.limitsOf(acme)).toMatchObject({ kvBytes: 2 });
     stored = record(3, 20);
-    limits.invalidate('acme');
+    tenants.invalidate('acme');
     expect(await limits.limitsOf(acme)).toMatchObject({ kvBytes: 3 });
     expect(await limits.ratesOf(acme)).toMatchObject({ shard: 3, aws: { s3List: 20, s3Put: 350 } });
   });
@@ -30,7 +32,7 @@ describe("a tenant's limits in a worker", () => {
     const store = {
       readTenant: () => (fails ? Promise.reject(failure) : Promise.resolve(record(1))),
     };
-    const limits = createTenantLimits({ store, now: () => now });
+    const limits = createTenantLimits(createKnownTenants({ store, now: () => now }));
     await limits.limitsOf(acme);
     fails = true;
     now = 10_000;
@@ -43,7 +45,7 @@ describe("a tenant's limits in a worker", () => {
   });
 
   test('of a tenant that is gone are no limits at all', async () => {
-    const limits = createTenantLimits({ store: { readTenant: () => Promise.resolve(undefined) } });
+    const limits = createTenantLimits({ find: () => Promise.resolve(undefined) });
     await expect(limits.limitsOf(acme)).rejects.toMatchObject({ code: 'tenant_suspended' });
   });
 });

@@ -77,7 +77,7 @@ export function createLocalPrincipals({ local, environment }: LocalPrincipalsPor
       if (keys.length === 0) return;
       await withStore(await local.up(), local.dataDir, async ({ store, redis }) => {
         for (const { key, tenant } of keys) {
-          await store.revokeKey(hashApiKey(key));
+          await store.revokeKey(hashApiKey(key), tenant);
           await publishTenantChange(redis, tenant);
         }
       });

@@ -80,7 +80,7 @@ describe('the tenant store', () => {
     const hash = await addKey(one);
     await addKey(other);
     expect((await store.listKeys(one)).map((key) => key.hash)).toEqual([hash]);
-    await store.revokeKey(hash);
+    await store.revokeKey(hash, one);
     expect(await store.readKey(hash)).toBeUndefined();
     expect(await store.listKeys(one)).toEqual([]);
   });
@@ -154,7 +154,7 @@ describe('the tenant directory', () => {
       interval: 5,
     });
 
-    await store.revokeKey(hash);
+    await store.revokeKey(hash, id);
     await publishTenantChange(publisher, id);
     await vi.waitFor(async () => expect(await directory.findKey(hash)).toBeUndefined(), {
       timeout: 500,

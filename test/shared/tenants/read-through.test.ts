@@ -1,13 +1,21 @@
 import { describe, expect, test } from 'vitest';
-import { createReadThrough } from '../../../shared/tenants/read-through.ts';
+import {
+  createReadThrough,
+  type ReadThroughOptions,
+} from '../../../shared/tenants/read-through.ts';
 
 /** A store whose answers and a clock whose time the test decides. */
-function setUp(overrides: { readonly capacity?: number; readonly timeoutMs?: number } = {}) {
+function setUp(
+  overrides: Partial<
+    Pick<ReadThroughOptions<string>, 'capacity' | 'timeoutMs' | 'confirmedAt'>
+  > = {},
+) {
   const records = new Map<string, string>();
   const state = { time: 0, reads: 0, failing: false, answer: Promise.resolve() };
   const cache = createReadThrough<string>({
     capacity: 100,
     ttlMs: 4_000,
+    longestMs: 60_000,
     absentTtlMs: 1_000,
     staleMs: 30_000,
     timeoutMs: 2_000,
@@ -36,6 +44,25 @@ describe('a read-through cache', () => {
     state.time = 4_000;
     expect(await cache.get('a')).toBe('new');
     expect(state.reads).toBe(2);
+  });
+
+  test('keeps an answer that is confirmed to be current, for a minute and no longer', async () => {
+    let confirmedAt = 0;
+    const { records, state, cache } = setUp({ confirmedAt: () => confirmedAt });
+    records.set('a', 'old');
+    await cache.get('a');
+    records.set('a', 'new');
+    for (confirmedAt = 1_000; confirmedAt <= 60_000; confirmedAt += 1_000) {
+      state.time = confirmedAt + 3_999;
+      expect(await cache.get('a')).toBe('old');
+    }
+    state.time = confirmedAt + 3_999;
+    expect(await cache.get('a')).toBe('new');
+    confirmedAt += 60_000;
+    state.time = confirmedAt;
+    cache.forget((key) => key === 'a');
+    records.set('a', 'newer');
+    expect(await cache.get('a')).toBe('newer');
   });
 
   test('makes one read of many at the same time', async () => {

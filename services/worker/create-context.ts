@@ -22,21 +22,31 @@ export function createContext(held: HeldLease, ports: ContextPorts): RawContext 
   if (!invocation) throw new Error('Only a readable invocation has a context');
   const publish = (notice: Notice): void => ports.publish(lease.replyTo, notice, invocation.v);
   let last = -Infinity;
-  const aws = ports.createAws({
-    tenant: lease.tenant,
-    user: invocation.user,
-    sequence: lease.sequence,
-    attempt: lease.attempt,
-    deadline: Date.now() + lease.remainingMs,
-    signal,
-    assertLease: () => held.assertHeld(),
-  });
+  const deadline = Date.now() + lease.remainingMs;
+  let made: TenantAws | undefined;
+  /** Clients of a tenant cost 100 KB, which a tool that uses none need not pay. */
+  const aws = (): TenantAws =>
+    (made ??= ports.createAws({
+      tenant: lease.tenant,
+      user: invocation.user,
+      sequence: lease.sequence,
+      attempt: lease.attempt,
+      deadline,
+      signal,
+      assertLease: () => held.assertHeld(),
+    }));
   const client = invocation.client ?? ClientSide.parse({});
   return {
-    aws,
+    get aws() {
+      return aws();
+    },
     client,
-    credentials: aws.credentials,
-    deadLetters: ports.openDeadLetters(lease),
+    get credentials() {
+      return aws().credentials;
+    },
+    get deadLetters() {
+      return ports.openDeadLetters(lease);
+    },
     signal,
     progress(progress, total, message) {
       if (!invocation.progress || progress <= last) return;

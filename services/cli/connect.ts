@@ -10,11 +10,14 @@ import { createAudit } from '../../shared/audit/audit.ts';
 import { recordsOf, type RecordChange } from '../../shared/audit/operator-change.ts';
 import { clusterSettings } from '../../shared/config/cluster.ts';
 import { readConfig } from '../../shared/config/setting.ts';
+import type { TenantId } from '../../shared/ids.ts';
 import { connectRedis } from '../../shared/queue/redis.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
 import { createAnnouncer } from '../../shared/tenants/announce-tenant.ts';
 import type { ApplyPorts } from '../../shared/tenants/apply-tenants.ts';
+import type { Held } from '../../shared/tenants/forecast.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
+import { readUsage } from '../../shared/usage/usage-item.ts';
 import { locateAws, locateRedis } from './locate.ts';
 import type { CliPorts } from './ports.ts';
 
@@ -22,6 +25,8 @@ export interface Connection extends ApplyPorts {
   readonly redis: Redis;
   readonly auditLog: AuditLog;
   readonly admins: AdminAccounts;
+  /** What a tenant stores, as its books say. */
+  readonly readHeld: (tenant: TenantId) => Promise<Held>;
   /** Puts an operator's decision into the tenant's audit. */
   readonly recordChange: RecordChange;
 }
@@ -69,6 +74,12 @@ export async function withCluster<Result>(
         recordChange(tenant, { action: auditActions[change], subject, decision: 'allowed' }),
       auditLog,
       recordChange,
+      readHeld: async (tenant) => {
+        const books = { dynamodb: dynamo, table: settings.kvTable, tenant };
+        const kv = await readUsage({ ...books, kind: 'kv' });
+        const artifacts = await readUsage({ ...books, kind: 'artifacts' });
+        return { kvBytes: kv.bytes, artifacts: artifacts.objects, artifactBytes: artifacts.bytes };
+      },
     });
   } finally {
     await audit.close();

@@ -10,6 +10,7 @@ import { parsedBy } from './options.ts';
 import type { CliPorts } from './ports.ts';
 import { addTenantChangeCommands } from './tenant-changes.ts';
 import { render, toTable } from './table.ts';
+import { addPlanCommand } from './tenants-plan.ts';
 import { addUndoCommands } from './tenants-undo.ts';
 import { addUsageCommand } from './usage.ts';
 
@@ -43,6 +44,7 @@ export function addTenantCommands(program: Command, ports: CliPorts): void {
     .addOption(dataOption())
     .action((file: string, options: DataOptions) => apply(file, options, ports));
 
+  addPlanCommand(tenants, ports);
   addUndoCommands(tenants, ports);
   addTenantChangeCommands(tenants, ports);
   addUsageCommand(tenants, ports);

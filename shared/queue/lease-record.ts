@@ -54,15 +54,24 @@ const Page = z.array(z.tuple([z.string(), z.array(z.string())]));
 export async function readLeaseRecord(redis: Redis, shards: number): Promise<LeaseEvent[]> {
   const events: LeaseEvent[] = [];
   for (let shard = 0; shard < shards; shard += 1) {
-    for (let from = '-'; ;) {
-      const page = Page.parse(await redis.xrange(leaseStream(shard), from, '+', 'COUNT', pageSize));
-      for (const [id, fields] of page) events.push(...parseEntry(id, fields));
-      const last = page.at(-1);
-      if (!last || page.length < pageSize) break;
-      from = `(${last[0]}`;
-    }
+    for await (const page of leasePages(redis, shard)) events.push(...page);
   }
   return shards === 1 ? events : events.sort((a, b) => a.at - b.at);
+}
+
+/** The events of one shard from a time on, oldest first, a page at a time. */
+export async function* leasePages(
+  redis: Redis,
+  shard: number,
+  sinceMs = 0,
+): AsyncGenerator<readonly LeaseEvent[]> {
+  for (let from = String(Math.floor(sinceMs)); ;) {
+    const page = Page.parse(await redis.xrange(leaseStream(shard), from, '+', 'COUNT', pageSize));
+    yield page.flatMap(([id, fields]) => parseEntry(id, fields));
+    const last = page.at(-1);
+    if (!last || page.length < pageSize) return;
+    from = `(${last[0]}`;
+  }
 }
 
 /** The events of one shard between two times, oldest first; of a longer span than `most` entries, its start. */

@@ -6,6 +6,7 @@
  */
 import type { Endpoint, Locate } from './endpoint.ts';
 import {
+  isOfEndpoint,
   notJson,
   parsed,
   textOf,
@@ -152,12 +153,16 @@ export function createBridge({ locate, post, write, room, log }: BridgePorts): B
       if (answer.status >= 400) {
         let body = '';
         for await (const text of answer.messages) body = text;
-        return await fail(toStatusError(answer, body));
+        const error = toStatusError(answer, body);
+        if (isOfEndpoint(answer)) log(error.message);
+        return await fail(error);
       }
       const answered = await receive(answer, entry);
       if (!answered && id !== undefined) throw new Error('the answer ended early');
     } catch (cause) {
-      await fail(toTransportError(cause, message));
+      const error = toTransportError(cause, message);
+      if (!entry.cancelled) log(error.message);
+      await fail(error);
     }
   }
 

@@ -53,9 +53,15 @@ export function toStatusError({ status, headers }: Answer, body: string): RpcErr
     message: `The endpoint answered with HTTP status ${status}`,
   };
   if (status === 401) return { ...error, message: `${error.message}. See AGENT_MESH_TOKEN.` };
+  if (status === 404) return { ...error, message: `${error.message}. See AGENT_MESH_URL.` };
   const seconds = headers['retry-after'];
   if (seconds === undefined || /Retry in \d+ s\.$/.test(error.message)) return error;
   return { ...error, message: `${error.message}. Retry in ${seconds} s.` };
+}
+
+/** Whether the person who set this up should hear of it too: no other message would have fared better. */
+export function isOfEndpoint({ status }: Answer): boolean {
+  return status === 401 || status === 403 || status === 404 || status >= 500;
 }
 
 export function errorIn(body: string): RpcError | undefined {
@@ -79,5 +85,5 @@ export function parsed(text: string): Json | undefined {
 export function textOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   // Node's own for several addresses that all failed has no message.
-  return cause.message === '' && 'code' in cause ? String(cause.code) : cause.message;
+  return cause.message === '' && 'code' in cause ? String(cause.code) : cause.message.trim();
 }

@@ -44,12 +44,13 @@ const flushMs = 1_000;
 
 /** Resolves once the client has gone and nothing is left. @throws {TypeError} if the URL is none. */
 export async function runStdio(options: StdioOptions, ports: StdioPorts): Promise<void> {
-  const { input, log, askedToStop } = ports;
+  const { input, askedToStop } = ports;
+  const log = withoutRepeats(ports.log);
   const output = createOutput(ports.output);
   const place = await findPlace(options, ports);
   const { post, close: closeSockets } = await createPost(place.secure);
   const server = options.compat
-    ? await openCompat(place, { ...ports, post, write: output.write })
+    ? await openCompat(place, { ...ports, log, post, write: output.write })
     : createBridge({ ...output, locate: place.locate, post, log });
 
   const ended = serve(input, server);
@@ -88,7 +89,7 @@ interface Place {
 async function findPlace(options: StdioOptions, ports: StdioPorts): Promise<Place> {
   const { url, token, dataDir } = options;
   if (url !== undefined || token !== undefined) {
-    const endpoint: Endpoint = { url: new URL(url ?? defaultUrl), token };
+    const endpoint: Endpoint = { url: toUrl(url ?? defaultUrl), token };
     const secure = endpoint.url.protocol === 'https:';
     return { locate: async () => endpoint, secure, leave: async () => undefined };
   }
@@ -98,6 +99,22 @@ async function findPlace(options: StdioOptions, ports: StdioPorts): Promise<Plac
   // Does not wait for the first message. Whoever waits for it hears of a failure.
   local.locate().catch(() => undefined);
   return { locate: local.locate, secure: false, local, leave: () => local.leave() };
+}
+
+/** @throws {TypeError} */
+function toUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  throw new TypeError('--url, or AGENT_MESH_URL, is no URL with http:// or https://');
+}
+
+/** Every message meets the same problem until somebody mends it. */
+function withoutRepeats(log: StdioPorts['log']): StdioPorts['log'] {
+  let last: string | undefined;
+  return (text) => {
+    if (text !== last) log(text);
+    last = text;
+  };
 }
 
 async function openCompat(

@@ -182,6 +182,8 @@ describe('the bridge', { timeout: 60_000 }, () => {
       id: 'x',
       error: { message: expect.stringMatching(/unknown, revoked or expired.*AGENT_MESH_TOKEN/) },
     });
+    await stdio.ask('tools/list', {}, 'y');
+    expect(stdio.stderr()).toMatch(/^agent-mesh: .*See AGENT_MESH_TOKEN\.\n$/);
   });
 
   test('says that an endpoint cannot be reached, and when to try again', async () => {
@@ -190,6 +192,7 @@ describe('the bridge', { timeout: 60_000 }, () => {
       message: expect.stringMatching(/cannot be reached.*Retry in 1 s\.$/),
       data: { 'agent-mesh/retryAfterMs': 1_000 },
     });
+    expect(stdio.stderr()).toMatch(/^agent-mesh: The endpoint cannot be reached: .*\n$/);
   });
 
   test('answers calls under way when its input ends, then ends', async () => {

@@ -73,7 +73,9 @@ export async function createOriginal(ports: OriginalPorts): Promise<Original> {
       outcome = { result };
     } catch (thrown) {
       const error = thrown instanceof OriginalError ? thrown : internal(textOf(thrown));
-      if (id === null) return log(error.message);
+      // Its own errors are answers; anything else is about the way to the ingress.
+      if (id === null || error !== thrown) log(error.message);
+      if (id === null) return;
       outcome = { error: error.toRpc() };
     }
     await write(JSON.stringify({ jsonrpc: '2.0', id: id ?? null, ...outcome }));

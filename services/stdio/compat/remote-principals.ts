@@ -1,7 +1,7 @@
 /** Acting at an ingress elsewhere: for whom the token stands, and for nobody else. */
 import type { Endpoint, Locate } from '../endpoint.ts';
 import { isJson } from '../message.ts';
-import { errorIn, parsed } from '../failure.ts';
+import { parsed, toStatusError } from '../failure.ts';
 import type { Post } from '../post.ts';
 import { internal, tenantNotFound, tenantUnauthorized } from './original-error.ts';
 import type { Caller, Principals } from './principals.ts';
@@ -9,6 +9,7 @@ import type { Caller, Principals } from './principals.ts';
 export interface RemotePrincipalsPorts {
   readonly locate: Locate;
   readonly post: Post;
+  readonly log: (text: string) => void;
 }
 
 const initialize = JSON.stringify({
@@ -22,7 +23,7 @@ const initialize = JSON.stringify({
   },
 });
 
-export function createRemotePrincipals({ locate, post }: RemotePrincipalsPorts): Principals {
+export function createRemotePrincipals({ locate, post, log }: RemotePrincipalsPorts): Principals {
   let known: Promise<Caller> | undefined;
 
   /** An ingress tells it in its greeting. The session that comes with it is not needed. */
@@ -32,12 +33,13 @@ export function createRemotePrincipals({ locate, post }: RemotePrincipalsPorts):
     const answer = await post({ endpoint, headers: {}, body: initialize, signal });
     let text = '';
     for await (const each of answer.messages) text = each;
-    if (answer.status === 401 || answer.status === 403) throw tenantUnauthorized('unknown');
-    const caller = callerIn(text);
-    if (!caller) {
-      const { message } = errorIn(text) ?? { message: 'it did not say whom the token stands for' };
-      throw internal(`the endpoint answered with HTTP status ${answer.status}: ${message}`);
+    if (answer.status === 401 || answer.status === 403) {
+      log(toStatusError(answer, text).message);
+      throw tenantUnauthorized('unknown');
     }
+    const caller = callerIn(text);
+    if (answer.status >= 400) throw internal(toStatusError(answer, text).message);
+    if (!caller) throw internal('the endpoint did not say whom the token stands for');
     await leave(endpoint, answer.headers['mcp-session-id']);
     return caller;
   }

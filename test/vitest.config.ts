@@ -1,12 +1,12 @@
 /**
  * Tests run against real child processes: few files at a time, and time enough to start them.
  * `journeys` are those that wait or start whole clusters again and again: the cli, the launcher,
- * stdio, what holds within seconds everywhere. They run apart, so that `fast` stays under three minutes.
+ * stdio, other people's clients, what holds within seconds everywhere. They run apart, so that `fast` stays under three minutes.
  */
 import { defineConfig } from 'vitest/config';
 
 const journeys = [
-  'test/stdio/**/*.test.ts',
+  'test/{clients,stdio}/**/*.test.ts',
   'test/system/{cli,up,drain,upgrade}.test.ts',
   'test/ingress/{revocation,process}.test.ts',
   'test/shared/tenants/live-changes.test.ts',

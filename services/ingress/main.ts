@@ -94,7 +94,11 @@ async function main(): Promise<void> {
   const known = { store, confirmedAt: () => writes.confirmedAt() };
   const tenants = createKnownTenants(known);
   const directory = createTenantDirectory({ ...known, tenants });
-  const writes = followWrites({ store, onChange: directory.invalidate, onProblem });
+  const writes = followWrites({
+    store,
+    onChange: (change) => directory.invalidate(change),
+    onProblem,
+  });
   const signingSecret = { client: secrets, name: config.signingSecret };
   const keys = await openSigningKeys({ read: () => readSigningKeys(signingSecret), onProblem });
   const replies = await createReplies({ name, commands, subscriptions, log });

@@ -87,7 +87,7 @@ async function main(): Promise<void> {
   const tenants = createKnownTenants({ store: records, confirmedAt: () => writes.confirmedAt() });
   const writes = followWrites({
     store: records,
-    onChange: tenants.invalidate,
+    onChange: (change) => tenants.invalidate(change),
     onProblem: (what, cause) => log.error({ err: cause }, what),
   });
   const limits = createTenantLimits(tenants);

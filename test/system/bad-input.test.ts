@@ -122,7 +122,9 @@ describe('a caller', () => {
     const apiKey = await createKey(cluster, 'acme', 'ann');
     const revoked = { mcp: cluster.mcp, apiKey };
     expect((await rpc(revoked, 'tools/list')).status).toBe(200);
-    await withTenantStore(cluster, (store) => store.revokeKey(hashApiKey(apiKey), TenantId.parse('acme')));
+    await withTenantStore(cluster, (store) =>
+      store.revokeKey(hashApiKey(apiKey), TenantId.parse('acme')),
+    );
     await announce(cluster, 'acme');
     await expect.poll(async () => (await rpc(revoked, 'tools/list')).status).toBe(401);
   });

@@ -88,7 +88,7 @@ export function mastersOf(redis: Redis): readonly Redis[] {
 }
 
 /** Its connection stays ready as a whole while nodes come and go, which it tells as `+node` and `-node`. */
-export const isCluster = (connection: unknown): boolean => connection instanceof Cluster;
+const isCluster = (connection: unknown): boolean => connection instanceof Cluster;
 
 /** Thrown by a check: this Redis must not be used until somebody has set it up otherwise. */
 export class UnfitRedis extends Error {

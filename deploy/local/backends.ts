@@ -33,7 +33,7 @@ export interface BackendOptions {
 }
 
 /** The account that the local AWS plays, and its role for workers acting for one tenant. */
-const localTenantRole = 'arn:aws:iam::000000000000:role/agent-mesh-tenant';
+export const localTenantRole = 'arn:aws:iam::000000000000:role/agent-mesh-tenant';
 const stopTimeoutMs = 10_000;
 const nothing = (): Promise<void> => Promise.resolve();
 

@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import { addAdminCommands } from './admins.ts';
 import { addAuditCommands } from './audit.ts';
 import { addDeadLetterCommands } from './dead-letters.ts';
+import { addDoctorCommand } from './doctor.ts';
 import { explainError } from './explain-error.ts';
 import { addKeyCommands } from './keys.ts';
 import type { CliPorts } from './ports.ts';
@@ -40,6 +41,7 @@ addAdminCommands(program, ports);
 addAuditCommands(program, ports);
 addVerifyCapsCommand(program, ports);
 addDeadLetterCommands(program, ports);
+addDoctorCommand(program, ports);
 addStdioCommand(program, ports);
 
 try {

@@ -7,7 +7,8 @@ import { defineConfig } from 'vitest/config';
 
 const journeys = [
   'test/{clients,stdio}/**/*.test.ts',
-  'test/system/{cli,up,drain,upgrade}.test.ts',
+  'test/system/{cli,plan,up,drain,upgrade}.test.ts',
+  'test/runbook/**/*.test.ts',
   'test/ingress/{revocation,process}.test.ts',
   'test/shared/tenants/live-changes.test.ts',
   'test/usage/{cli-usage,kv-limit}.test.ts',

@@ -177,12 +177,16 @@ async function writeRecords(
   }
 }
 
+/** Best effort: where Redis is what broke down, the next start waits for leases. */
 async function forgetRun(url: string, shards: number): Promise<void> {
-  const connection = new Redis(url, { maxRetriesPerRequest: 1 });
+  const connection = new Redis(url, { maxRetriesPerRequest: 0, retryStrategy: () => null });
+  connection.on('error', () => undefined);
   try {
     for (let shard = 0; shard < shards; shard += 1) {
       await connection.del(indexPrefix(shard) + indexSuffixes.run);
     }
+  } catch {
+    // It is away.
   } finally {
     connection.disconnect();
   }

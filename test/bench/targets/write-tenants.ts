@@ -5,7 +5,7 @@
 import {
   BatchWriteItemCommand,
   DynamoDBClient,
-  type PutItemCommand,
+  type TransactWriteItemsCommand,
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
 import type { Cluster } from '../../../deploy/local/cluster.ts';
@@ -39,7 +39,9 @@ export async function writeTenants(
   const { tenantsTable } = readConfig(clusterSettings, {});
   const puts: WriteRequest[] = [];
   const collect = {
-    send: async ({ input }: PutItemCommand) => puts.push({ PutRequest: { Item: input.Item } }),
+    // Without the notes of the writes: nobody knows these tenants yet.
+    send: async ({ input }: TransactWriteItemsCommand) =>
+      puts.push({ PutRequest: { Item: input.TransactItems?.[0]?.Put?.Item } }),
   };
   const store = createTenantStore({
     dynamo: collect as unknown as DynamoDBClient,

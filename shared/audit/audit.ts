@@ -42,7 +42,7 @@ export interface AuditOptions {
   readonly name: string;
   readonly shards: number;
   readonly retentionDays: number;
-  /** Milliseconds for which decisions gather in Redis before they are chained. Default 500. */
+  /** Milliseconds for which decisions gather in Redis before they are chained: one request to DynamoDB for all of a tenant. Default 2,000. */
   readonly gatherMs?: number;
   /** The most decisions that wait in this process while Redis is away. Default 10,000. */
   readonly maxWaiting?: number;
@@ -64,7 +64,7 @@ interface Batch {
 }
 
 export function createAudit(options: AuditOptions, ports: AuditPorts): Audit {
-  const { gatherMs = 500, maxWaiting = 10_000 } = options;
+  const { gatherMs = 2_000, maxWaiting = 10_000 } = options;
   const outbox = createOutbox(ports.redis, options);
   const waiting = createWaitingLines(maxWaiting);
   const retentionSeconds = options.retentionDays * daySeconds;

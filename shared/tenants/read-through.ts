@@ -93,7 +93,8 @@ export function createReadThrough<Value>(options: ReadThroughOptions<Value>): Re
       const time = now();
       const entry = present.get(key);
       if (entry && time < Math.max(entry.restUntil, currentAt(entry) + options.ttlMs)) {
-        putNewest(present, key, entry, capacity);
+        // Nothing is dropped while there is room, so that the order does not matter yet.
+        if (present.size > capacity / 2) putNewest(present, key, entry, capacity);
         return entry.value;
       }
       if (time < (absent.get(key) ?? Number.NEGATIVE_INFINITY)) return undefined;

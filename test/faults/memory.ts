@@ -60,10 +60,13 @@ export function growthSince(before: MemoryLevels, warm: MemoryLevels, now: Memor
   });
   return {
     redis: toMiB(now.redis - before.redis),
-    heap: toMiB(Math.max(...growth.map(({ heap }) => heap))),
-    resident: toMiB(Math.max(...growth.map(({ resident }) => resident))),
+    heap: toMiB(most(growth.map(({ heap }) => heap))),
+    resident: toMiB(most(growth.map(({ resident }) => resident))),
   };
 }
+
+/** Where every process was replaced, none has grown. */
+const most = (values: readonly number[]): number => Math.max(...(values.length > 0 ? values : [0]));
 
 /** The lowest of its kind. */
 function levelOf({ processes }: MemoryLevels, kind: string): ProcessMemory {

@@ -198,7 +198,10 @@ describe('the trace of a call', () => {
       if (/^agent_mesh_worker_running 1$/m.test(text)) process.kill(worker.pid, 'SIGKILL');
     }
     expect((await calling).message?.result?.structuredContent).toEqual({ slept: 2_000 });
-    const spans = await collector.trace(client.traceId, has('run diagnostics_sleep', 'settle'));
+    const spans = await collector.trace(
+      client.traceId,
+      has('tools/call diagnostics_sleep', 'run diagnostics_sleep', 'settle'),
+    );
 
     expectConnected(spans, client);
     const waits = named(spans, 'wait in queue').map((span) => span.attributes);

@@ -14,6 +14,7 @@ import { JobFields, readLease, type Lease } from './lease.ts';
 import { newestVersion, oldestVersion } from './message-versions.ts';
 import { indexPrefix, versionsChannel, workerChannel } from './names.ts';
 import type { ScriptName } from './scripts/compose.ts';
+import { rewriteAof } from './rewrite-aof.ts';
 import { runScript } from './scripts/run-script.ts';
 
 /** Why a call became a dead letter. */
@@ -103,7 +104,7 @@ const Answer = {
   sweep: z.tuple([z.array(z.string()), z.array(z.string()), z.number()]),
   cancel: z.enum(['removed', 'asked', 'gone']),
   setLimits: z.number(),
-  hold: z.tuple([z.number(), z.string()]),
+  hold: z.tuple([z.number(), z.string(), z.number()]),
   announce: z.number(),
   discard: z.number(),
 } as const;
@@ -229,8 +230,15 @@ export function createInvocationQueue(
 
     async hold(shard, over) {
       const known = runIds.get(shard) ?? '';
-      const [heldMs, runId] = await run('hold', Answer.hold, shard, [leaseMs, known], over);
+      const [heldMs, runId, isFirst] = await run(
+        'hold',
+        Answer.hold,
+        shard,
+        [leaseMs, known],
+        over,
+      );
       runIds.set(shard, runId);
+      if (isFirst === 1) await rewriteAof(over ?? redis);
       return heldMs;
     },
 

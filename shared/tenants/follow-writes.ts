@@ -13,7 +13,7 @@ export interface FollowWritesPorts {
 }
 
 export interface WriteFollower {
-  /** Monotonic ms: every write that was done by then has been told. */
+  /** Monotonic ms: every write that was done by then has been told. While nobody asks, nobody looks. */
   confirmedAt(): number;
   close(): void;
 }
@@ -28,10 +28,12 @@ export function followWrites({ store, onChange, onProblem }: FollowWritesPorts):
   let told = new Set<string>();
   let since = Date.now();
   let failing = false;
+  let isWanted = false;
 
   async function look(): Promise<void> {
     const lookedAt = performance.now();
     const now = Date.now();
+    isWanted = false;
     const { notes, isWhole } = await store.readWrites(since - overlapMs);
     const fresh = notes.filter(({ id }) => !told.has(id));
     const changed = isWhole ? new Set(fresh.flatMap(({ tenants }) => tenants)) : [everyTenant];
@@ -44,8 +46,10 @@ export function followWrites({ store, onChange, onProblem }: FollowWritesPorts):
 
   async function lookAndGoOn(): Promise<void> {
     try {
-      await look();
-      failing = false;
+      if (isWanted) {
+        await look();
+        failing = false;
+      }
     } catch (cause) {
       if (!failing) onProblem('Changes of tenants cannot be read', cause);
       failing = true;
@@ -55,7 +59,10 @@ export function followWrites({ store, onChange, onProblem }: FollowWritesPorts):
 
   const timer = setTimeout(() => void lookAndGoOn(), lookEveryMs).unref();
   return {
-    confirmedAt: () => confirmedAt,
+    confirmedAt() {
+      isWanted = true;
+      return confirmedAt;
+    },
     close: () => {
       clearTimeout(timer);
     },

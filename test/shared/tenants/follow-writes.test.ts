@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { TenantId, UserId } from '../../../shared/ids.ts';
@@ -73,6 +74,23 @@ describe('who follows the writes of tenants', () => {
     expect(following.told).toEqual([everyTenant]);
   });
 
+  test('does not look while nobody asks, and misses nothing of that time', async () => {
+    let looks = 0;
+    using following = follow((since) => {
+      looks += 1;
+      return store.readWrites(since);
+    });
+    await following.confirmed();
+    const { length } = following.told;
+    await store.createTenant(aTenant('meanwhile'));
+    const before = looks;
+    // One look may be wanted still.
+    await sleep(4_000);
+    expect(looks).toBeLessThanOrEqual(before + 1);
+    await following.confirmed();
+    expect(following.told.slice(length)).toEqual(['meanwhile']);
+  });
+
   test('confirms nothing while the store fails, says so once, and goes on by itself', async () => {
     let fails = true;
     let looks = 0;
@@ -80,8 +98,9 @@ describe('who follows the writes of tenants', () => {
       looks += 1;
       return fails ? Promise.reject(new Error('away')) : store.readWrites(since);
     });
-    await vi.waitFor(() => expect(looks).toBeGreaterThan(1), 10_000);
-    expect(following.follower.confirmedAt()).toBe(Number.NEGATIVE_INFINITY);
+    const confirmedAt = (): number => following.follower.confirmedAt();
+    await vi.waitFor(() => expect([confirmedAt(), looks]).toEqual([-Infinity, 2]), 10_000);
+    expect(confirmedAt()).toBe(Number.NEGATIVE_INFINITY);
     expect(following.problems).toHaveLength(1);
     fails = false;
     await following.confirmed();

@@ -1,5 +1,6 @@
 /** What each Redis server says of itself, as far as an operator must know it. */
 import type { Redis } from 'ioredis';
+import { infoField } from '../queue/redis-info.ts';
 import { mastersOf } from '../queue/redis.ts';
 import type { RedisView } from './api.ts';
 
@@ -19,8 +20,7 @@ async function readFsync(server: Redis): Promise<string> {
 }
 
 function toView(info: string, fsync: string): RedisView {
-  const text = (field: string): string =>
-    new RegExp(`^${field}:([^\\r\\n]*)`, 'm').exec(info)?.[1] ?? '';
+  const text = (field: string): string => infoField(info, field) ?? '';
   const number = (field: string): number => Number(text(field));
   const isAppending = text('aof_enabled') === '1';
   const isSaved = text('rdb_last_bgsave_status') !== 'err';

@@ -5,7 +5,7 @@ import type { Log } from '../telemetry/log.ts';
 import { findUnfitness, readFacts } from './redis-fitness.ts';
 
 /** New work is refused above this share of `maxmemory`; the rest is for finishing what is there. */
-const highWater = 0.75;
+export const highWater = 0.75;
 const lookEveryMs = 1_000;
 
 export interface Pressure {

@@ -3,6 +3,7 @@
  * which managed services allow where they forbid CONFIG.
  */
 import type { Redis } from 'ioredis';
+import { infoField } from './redis-info.ts';
 import { mastersOf, UnfitRedis } from './redis.ts';
 
 /** Of one server; what it does not tell is undefined. */
@@ -22,8 +23,7 @@ export function readFacts(redis: Redis): Promise<readonly RedisFacts[]> {
 }
 
 export function parseInfo(info: string): RedisFacts {
-  const read = (field: string): string | undefined =>
-    new RegExp(`^${field}:(\\S+)`, 'm').exec(info)?.[1];
+  const read = (field: string): string | undefined => infoField(info, field);
   const limit = Number(read('maxmemory') ?? 0);
   const appends = read('aof_enabled');
   return {

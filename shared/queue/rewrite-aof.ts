@@ -5,14 +5,15 @@
  * A file that is written anew from memory holds no such beginning.
  */
 import type { Redis } from 'ioredis';
+import { infoField } from './redis-info.ts';
 import { mastersOf } from './redis.ts';
 
 /** Starts it, where there is such a file. Best effort: it may be forbidden, or under way already. */
 export async function rewriteAof(redis: Redis): Promise<void> {
   await Promise.allSettled(
     mastersOf(redis).map(async (server) => {
-      const appends = (await server.info('persistence')).includes('aof_enabled:1');
-      if (appends) await server.bgrewriteaof();
+      const info = await server.info('persistence');
+      if (infoField(info, 'aof_enabled') === '1') await server.bgrewriteaof();
     }),
   );
 }

@@ -1,10 +1,9 @@
 /** Is this Redis one that may carry the queue: version, policy, persistence, memory. */
 import type { Redis } from 'ioredis';
+import { highWater } from '../../../shared/queue/pressure.ts';
 import { findUnfitness, readFacts, type RedisFacts } from '../../../shared/queue/redis-fitness.ts';
 import { failed, ok, warning, type Check, type Finding } from './check.ts';
 
-/** New calls are refused above. */
-const refusedAbove = 0.75;
 const crowdedAbove = 0.5;
 
 const judgements: Readonly<Record<string, (facts: RedisFacts) => Finding>> = {
@@ -33,7 +32,7 @@ const judgements: Readonly<Record<string, (facts: RedisFacts) => Finding>> = {
     }
     const share = `${Math.round(memoryShare * 100)} % of maxmemory`;
     const more = 'Raise maxmemory, or find what fills it: mesh tenants usage.';
-    if (memoryShare > refusedAbove) return failed(`${share}: new calls are refused`, more);
+    if (memoryShare > highWater) return failed(`${share}: new calls are refused`, more);
     return memoryShare > crowdedAbove ? warning(share, more) : ok(share);
   },
 };

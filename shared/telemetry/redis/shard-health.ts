@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import type { Redis } from 'ioredis';
 import { bell } from '../../queue/names.ts';
 import { readLuaScript } from '../../queue/lua-script.ts';
+import { infoField } from '../../queue/redis-info.ts';
 
 export interface ShardHealth {
   readonly latencySeconds: number;
@@ -24,8 +25,7 @@ export async function readShardHealth(redis: Redis, shard: number): Promise<Shar
   await redis.exists(key);
   const latencySeconds = (performance.now() - sent) / 1_000;
   const info = String(await script.run(redis, [key], []));
-  const read = (field: string): string =>
-    new RegExp(String.raw`^${field}:(\S*)`, 'm').exec(info)?.[1] ?? '';
+  const read = (field: string): string => infoField(info, field) ?? '';
   const usedBytes = Number(read('used_memory'));
   const limit = Number(read('maxmemory'));
   return {

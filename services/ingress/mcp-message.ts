@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { classifyInboundRequest } from '@modelcontextprotocol/server';
 import { z } from 'zod';
+import { acceptOf } from './node-exchange.ts';
 
 const lastLegacyVersion = '2025-11-25';
 
@@ -43,7 +44,7 @@ export const isModern = (request: IncomingMessage): boolean =>
   (headerOf(request, 'mcp-protocol-version') ?? '') > lastLegacyVersion;
 
 export const takesEvents = (request: IncomingMessage): boolean =>
-  /text\/event-stream|\*\/\*/.test(headerOf(request, 'accept') ?? '*/*');
+  acceptOf(request.headers.accept).includes('text/event-stream');
 
 export const sessionOf = (request: IncomingMessage): string | undefined =>
   headerOf(request, 'mcp-session-id');

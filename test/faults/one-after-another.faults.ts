@@ -2,7 +2,7 @@
  * One cluster under a mixed load, and one fault after another. After each the load is stopped, all
  * calls are answered, and the books are checked.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   atRandom,
   blockWorker,
@@ -20,21 +20,11 @@ import {
   stopWorker,
 } from './acts.ts';
 import { startOneRedis } from './fault-redis.ts';
-import { leaseMs, startFaultFleet, type FaultFleet } from './fleet.ts';
-import { tenants } from './load.ts';
+import { leaseMs } from './fleet.ts';
 import { randomMs } from './random-ms.ts';
-import { createStretches, type Stretches } from './stretch.ts';
+import { useStretches } from './stretch.ts';
 
-let fleet: FaultFleet;
-let stretches: Stretches;
-beforeAll(async () => {
-  fleet = await startFaultFleet(tenants, await startOneRedis());
-  stretches = createStretches(fleet);
-});
-afterAll(async () => {
-  process.stdout.write(`\n${stretches.table()}\n`);
-  await fleet[Symbol.asyncDispose]();
-});
+const stretches = useStretches(startOneRedis, 'One Redis');
 
 /** A dead process's calls wait for their lease and the sweep after it. */
 const recoveryMs = leaseMs + 1_000;

@@ -1,5 +1,5 @@
 /** The same on a Redis Cluster of three nodes, the tenants on eight shards, each fault on any of them. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   atRandom,
   cutTail,
@@ -12,21 +12,11 @@ import {
   stopWorker,
 } from './acts.ts';
 import { startThreeNodes } from './fault-redis.ts';
-import { leaseMs, startFaultFleet, type FaultFleet } from './fleet.ts';
-import { tenants } from './load.ts';
+import { leaseMs } from './fleet.ts';
 import { randomMs } from './random-ms.ts';
-import { createStretches, type Stretches } from './stretch.ts';
+import { useStretches } from './stretch.ts';
 
-let fleet: FaultFleet;
-let stretches: Stretches;
-beforeAll(async () => {
-  fleet = await startFaultFleet(tenants, await startThreeNodes());
-  stretches = createStretches(fleet);
-});
-afterAll(async () => {
-  process.stdout.write(`\nRedis Cluster\n${stretches.table()}\n`);
-  await fleet[Symbol.asyncDispose]();
-});
+const stretches = useStretches(startThreeNodes, 'Redis Cluster');
 
 test('no fault at all', async () => {
   const { others } = await stretches.under('none', nothing);

@@ -1,11 +1,12 @@
 /** A stretch: load before, during and after one fault. Then the load is stopped, all calls are answered, and the books are checked. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { indexPrefix, indexSuffixes } from '../../shared/queue/names.ts';
 import type { Act } from './acts.ts';
 import { explain, keepLogs } from './explain.ts';
-import { callTimeoutMs, type FaultFleet } from './fleet.ts';
-import { startLoad } from './load.ts';
+import type { FaultRedis } from './fault-redis.ts';
+import { callTimeoutMs, startFaultFleet, type FaultFleet } from './fleet.ts';
+import { startLoad, tenants } from './load.ts';
 import { growthBounds, growthSince, measureMemory, type MemoryLevels } from './memory.ts';
 import { toTable, type Row } from './table.ts';
 import { judge } from './verdict.ts';
@@ -14,8 +15,6 @@ export interface Stretches {
   under(fault: string, act: Act): Promise<Row>;
   /** What quiet tenants may have to wait at most if a fault is none of their business: by how long they wait without any. */
   readonly quietBoundMs: number;
-  /** All of them so far. */
-  table(): string;
 }
 
 const aroundMs = 1_500;
@@ -23,10 +22,20 @@ const quietSlackMs = 2_000;
 /** Every call ends by its deadline and the sweep after it; a slow machine takes its time. */
 const untilQuietMs = callTimeoutMs + 30_000;
 
-export function createStretches(fleet: FaultFleet): Stretches {
+/** Of one fleet for all tests of a file. After them a table of all stretches is printed, under that title. */
+export function useStretches(startRedis: () => Promise<FaultRedis>, title: string): Stretches {
   const rows: Row[] = [];
+  let fleet: FaultFleet;
   let warm: MemoryLevels | undefined;
   let last: MemoryLevels | undefined;
+
+  beforeAll(async () => {
+    fleet = await startFaultFleet(tenants, await startRedis());
+  });
+  afterAll(async () => {
+    process.stdout.write(`\n${title}\n${toTable(rows)}\n`);
+    await fleet[Symbol.asyncDispose]();
+  });
 
   const endStretch = async (row: Omit<Row, 'growth'>): Promise<Row> => {
     const now = await measureMemory(fleet);
@@ -65,7 +74,6 @@ export function createStretches(fleet: FaultFleet): Stretches {
     get quietBoundMs() {
       return (rows[0]?.quietP99Ms ?? 0) + quietSlackMs;
     },
-    table: () => toTable(rows),
   };
 }
 

@@ -3,9 +3,10 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { vi } from 'vitest';
+import { afterAll, beforeAll, vi } from 'vitest';
 import { assertFree, findFreePort } from '../../deploy/local/ports.ts';
 import { readUpFile, type UpFile } from '../../deploy/local/up-file.ts';
+import { makeTempDir, type TempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
@@ -73,6 +74,37 @@ export async function startUp(
     once(child, 'exit').then(() => Promise.reject(new Error(`ended: ${output().stderr}`))),
   ]);
   return { child, up, port, output, pids: () => descendants(child.pid ?? 0) };
+}
+
+/** One `mesh up` for all tests of a file: started before them, asked to stop after them. */
+export function useUp(...args: readonly string[]): { readonly data: string; readonly up: UpFile } {
+  let folder: TempDir | undefined;
+  let running: RunningUp | undefined;
+  const started = <Value>(value: Value | undefined): Value => {
+    if (value === undefined) throw new Error('Not started yet');
+    return value;
+  };
+
+  beforeAll(async () => {
+    folder = await makeTempDir();
+    running = await startUp(folder.path, { args });
+  });
+  afterAll(async () => {
+    if (running) {
+      const ended = once(running.child, 'exit');
+      running.child.kill('SIGTERM');
+      await ended;
+    }
+    await folder?.[Symbol.asyncDispose]();
+  });
+  return {
+    get data() {
+      return started(folder).path;
+    },
+    get up() {
+      return started(running).up;
+    },
+  };
 }
 
 /** The first of so many free ports in a row. */

@@ -1,35 +1,21 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseCredentialsFile } from '../../deploy/local/aws-access.ts';
 import { callTool } from '../../deploy/local/first-call.ts';
 import { TenantId } from '../../shared/ids.ts';
 import { tamper } from '../audit/an-audit.ts';
-import { mesh, startUp, type RunningUp } from '../support/mesh.ts';
-import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
+import { mesh, useUp } from '../support/mesh.ts';
 
-let data: TempDir;
-let running: RunningUp;
-
-beforeAll(async () => {
-  data = await makeTempDir();
-  running = await startUp(data.path);
-});
-
-afterAll(async () => {
-  const ended = new Promise((resolve) => running.child.once('exit', resolve));
-  running.child.kill('SIGTERM');
-  await ended;
-  await data[Symbol.asyncDispose]();
-});
+const mine = useUp();
 
 async function run(...args: string[]) {
-  return mesh(...args, '--data', data.path);
+  return mesh(...args, '--data', mine.data);
 }
 
 async function applyFile(text: string) {
-  const file = join(data.path, 'tenants.yaml');
+  const file = join(mine.data, 'tenants.yaml');
   await writeFile(file, text);
   return run('tenants', 'apply', file);
 }
@@ -52,7 +38,7 @@ describe('the cli', { timeout: 60_000 }, () => {
     );
     expect(created.stdout).toMatch(/^am_[\w-]{43}\n$/);
     const apiKey = created.stdout.trim();
-    const call = { mcp: running.up.mcp, apiKey, tool: 'kv_get', arguments: { key: 'none' } };
+    const call = { mcp: mine.up.mcp, apiKey, tool: 'kv_get', arguments: { key: 'none' } };
     expect(await callTool(call)).toEqual({ value: null });
 
     const listed = await run('keys', 'list', '--tenant', 'acme', '--json');
@@ -84,7 +70,7 @@ describe('the cli', { timeout: 60_000 }, () => {
       'Tenant live has version 2 now: limits.concurrency=5 weight=2\n',
     );
     const apiKey = (await run('keys', 'create', '--tenant', 'live', '--user', 'ann')).stdout.trim();
-    const call = { mcp: running.up.mcp, apiKey, tool: 'kv_get', arguments: { key: 'none' } };
+    const call = { mcp: mine.up.mcp, apiKey, tool: 'kv_get', arguments: { key: 'none' } };
     expect(await callTool(call)).toEqual({ value: null });
 
     expect((await run('tenants', 'suspend', 'live')).stdout).toBe(
@@ -134,11 +120,11 @@ describe('the cli', { timeout: 60_000 }, () => {
     await run('tenants', 'set', 'altered', 'weight=2');
     await run('tenants', 'set', 'altered', 'weight=3');
     const credentials = parseCredentialsFile(
-      await readFile(join(data.path, 'aws-credentials'), 'utf8'),
+      await readFile(join(mine.data, 'aws-credentials'), 'utf8'),
     );
     const dynamo = new DynamoDBClient({
       region: 'us-west-2',
-      endpoint: running.up.aws ?? '',
+      endpoint: mine.up.aws ?? '',
       credentials,
     });
     await tamper({ dynamo }, TenantId.parse('altered'), 2, ([entry = '']) => [
@@ -189,7 +175,7 @@ describe('the cli', { timeout: 60_000 }, () => {
   });
 
   test('says that no cluster runs where none runs', async () => {
-    const { code, stderr } = await mesh('tenants', 'list', '--data', join(data.path, 'elsewhere'));
+    const { code, stderr } = await mesh('tenants', 'list', '--data', join(mine.data, 'elsewhere'));
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: No running cluster found: [^\n]+\n$/);
   });

@@ -15,7 +15,7 @@ import { connectRedis } from '../../shared/queue/redis.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
 import { createAnnouncer } from '../../shared/tenants/announce-tenant.ts';
 import type { ApplyPorts } from '../../shared/tenants/apply-tenants.ts';
-import type { Held } from '../../shared/tenants/forecast.ts';
+import type { Held } from '../../shared/tenants/forecast/forecast.ts';
 import { createTenantStore } from '../../shared/tenants/tenant-store.ts';
 import { readUsage } from '../../shared/usage/usage-item.ts';
 import { locateAws, locateRedis } from './locate.ts';

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { readTenantsFile } from '../../deploy/local/read-tenants-file.ts';
 import { leasePages } from '../../shared/queue/lease-record.ts';
 import { fieldChanges } from '../../shared/tenants/field-changes.ts';
-import { forecast, type Forecast } from '../../shared/tenants/forecast.ts';
+import { forecast, type Forecast } from '../../shared/tenants/forecast/forecast.ts';
 import { planTenants, type PlannedTenant } from '../../shared/tenants/plan-tenants.ts';
 import { withCluster } from './connect.ts';
 import { dataOption, type DataOptions } from './data-option.ts';

@@ -1,9 +1,9 @@
 /** What other limits would have made of recorded calls. */
 import { describe, expect, test } from 'vitest';
 import type { LeaseEvent } from '../../shared/queue/lease-record.ts';
-import type { RecordedCall } from '../../shared/tenants/recorded-calls.ts';
-import { CapReplay } from '../../shared/tenants/replay-cap.ts';
-import { replayRates } from '../../shared/tenants/replay-rates.ts';
+import type { RecordedCall } from '../../shared/tenants/forecast/recorded-calls.ts';
+import { CapReplay } from '../../shared/tenants/forecast/replay-cap.ts';
+import { replayRates } from '../../shared/tenants/forecast/replay-rates.ts';
 import { Tenant } from '../../shared/tenants/tenant.ts';
 
 const minuteMs = 60_000;

@@ -4,14 +4,14 @@
  * new limits of storage. One tenant's calls are in memory at a time.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { AuditLog } from '../audit/audit-log.ts';
-import type { TenantId } from '../ids.ts';
-import type { LeaseEvent } from '../queue/lease-record.ts';
-import type { PlannedTenant } from './plan-tenants.ts';
+import type { AuditLog } from '../../audit/audit-log.ts';
+import type { TenantId } from '../../ids.ts';
+import type { LeaseEvent } from '../../queue/lease-record.ts';
+import type { PlannedTenant } from '../plan-tenants.ts';
 import { readRecordedCalls } from './recorded-calls.ts';
 import { CapReplay, type CapForecast } from './replay-cap.ts';
 import { replayRates, type RateForecast } from './replay-rates.ts';
-import type { Limits, Tenant } from './tenant.ts';
+import type { Limits, Tenant } from '../tenant.ts';
 
 /** What a tenant stores, by the limit that holds it. */
 export type Held = Readonly<Record<'kvBytes' | 'artifacts' | 'artifactBytes', number>>;

@@ -1,7 +1,7 @@
 /** The calls of a tenant as its audit recorded them, in the order in which they asked for admission. */
-import type { AuditLog } from '../audit/audit-log.ts';
-import { AuditEntry } from '../audit/entry.ts';
-import type { TenantId } from '../ids.ts';
+import type { AuditLog } from '../../audit/audit-log.ts';
+import { AuditEntry } from '../../audit/entry.ts';
+import type { TenantId } from '../../ids.ts';
 
 export interface RecordedCall {
   /** Epoch ms at which it asked. */

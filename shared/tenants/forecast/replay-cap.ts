@@ -3,7 +3,7 @@
  * they were granted and take as long as they took; what a call waited for a slot, beyond its
  * tenant's cap, it waits again. So a higher cap is taken to find workers as free as they were.
  */
-import type { LeaseEvent } from '../queue/lease-record.ts';
+import type { LeaseEvent } from '../../queue/lease-record.ts';
 
 export interface CapForecast {
   readonly calls: number;

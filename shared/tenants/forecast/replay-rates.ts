@@ -1,7 +1,7 @@
 /** What other rates would have made of recorded calls: the decisions of `rates.lua`, taken again. */
-import { contracts } from '../tools/catalog.ts';
+import { contracts } from '../../tools/catalog.ts';
 import type { RecordedCall } from './recorded-calls.ts';
-import type { Tenant } from './tenant.ts';
+import type { Tenant } from '../tenant.ts';
 
 export interface RateForecast {
   readonly accepted: number;
